@@ -1,1 +1,3 @@
-//! Codecs.
+//! Codecs: RESP, RDB, LZF, CRC-64.
+pub mod rdb;
+pub mod resp;

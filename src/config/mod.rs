@@ -1,0 +1,7 @@
+//! redis.conf: one typed field a directive.
+
+/// Stub.
+#[derive(Debug, Clone)]
+pub struct Config {
+    _todo: (),
+}
