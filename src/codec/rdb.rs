@@ -29,12 +29,7 @@ pub fn encode(job: SnapshotJob) -> Box<dyn Iterator<Item = Chunk> + Send> {
 /// Incremental reader: feed bytes in pieces of any size, then `finish`.
 pub struct Loader(());
 
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
+#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Loader {
     /// Loads into `target` (empty); with `drop_expired_ms`, keys whose deadline is before it are dropped and counted.
     pub fn new(target: Keyspace, drop_expired_ms: Option<u64>) -> Self {

@@ -15,12 +15,7 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StringValue(());
 
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
+#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl StringValue {
     pub fn new(bytes: &[u8]) -> Self {
         todo!()
@@ -44,12 +39,7 @@ pub struct Keyspace(());
 /// event loop; holds memory only for what changed since it was taken.
 pub struct Snapshot(());
 
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
+#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Keyspace {
     /// `hash_seed` keys the hash tables (from `Env`); `track_digest` keeps [`Keyspace::digest`] current.
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {

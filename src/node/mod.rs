@@ -28,11 +28,7 @@ pub enum Action {
     Close(ClientId),
     /// Connect to the master; earlier connections and attempts are dropped. Answer with
     /// [`Node::master_connected`] or [`Node::master_closed`], quoting `attempt`.
-    ConnectMaster {
-        attempt: u64,
-        host: String,
-        port: u16,
-    },
+    ConnectMaster { attempt: u64, host: String, port: u16 },
     /// Drop the connection (or attempt) to the master.
     DisconnectMaster,
     /// There is something to write to the master: [`Node::take_master_output`].
@@ -41,22 +37,12 @@ pub enum Action {
     Receive(Receive),
     /// Write a snapshot to `path` (temporary file, fsync, rename, fsync of the folder), then call
     /// [`Node::save_finished`]. `delay_per_key` is `rdb-key-save-delay`.
-    Save {
-        job: u64,
-        snapshot: SnapshotJob,
-        dir: String,
-        file: String,
-    },
+    Save { job: u64, snapshot: SnapshotJob, dir: String, file: String },
     /// Stop the save `job`, remove its temporary file; no `save_finished` call is wanted.
     AbortSave { job: u64 },
     /// Send the RDB file `dir/file` (open it now: a later save may rename another over it) to the
     /// connection as `$<len>\r\n` + bytes, then call [`Node::transfer_finished`].
-    SendFile {
-        client: ClientId,
-        snapshot: SnapshotId,
-        dir: String,
-        file: String,
-    },
+    SendFile { client: ClientId, snapshot: SnapshotId, dir: String, file: String },
     /// Send a snapshot straight to these connections, all with the same bytes, no faster than the
     /// slowest of those still there: `$EOF:<mark>\r\n`, the RDB bytes, the mark. Call
     /// [`Node::transfer_finished`] for each connection, and [`Node::stream_finished`] at the end.
@@ -73,11 +59,7 @@ pub enum Action {
     Load { job: u64, dir: String, file: String },
     /// Write `contents` over the file at `path` atomically (`CONFIG REWRITE`), then call
     /// [`Node::file_written`].
-    WriteFile {
-        job: u64,
-        path: String,
-        contents: String,
-    },
+    WriteFile { job: u64, path: String, contents: String },
     /// Start or stop listening: the set of addresses changed (at start, `CONFIG SET port/bind`).
     Listen(Vec<crate::env::ListenAddr>),
     /// Write a log line.
@@ -93,20 +75,12 @@ pub enum Action {
 #[derive(Debug)]
 pub enum Receive {
     /// `file`: collect into this temporary file (`repl-diskless-load disabled`), else load from memory as it comes.
-    Begin {
-        length_bytes: Option<u64>,
-        dir: String,
-        temp_file: String,
-    },
+    Begin { length_bytes: Option<u64>, dir: String, temp_file: String },
     /// Next bytes.
     Data(Bytes),
     /// Complete: fsync, rename over `dir/file`, fsync the folder, load it (see [`Node::load_chunk_hint`]),
     /// then [`Node::loaded`] with `job` 0.
-    End {
-        dir: String,
-        temp_file: String,
-        file: String,
-    },
+    End { dir: String, temp_file: String, file: String },
     /// Forget it, remove the temporary file.
     Abort,
 }
@@ -125,9 +99,7 @@ pub struct SnapshotJob {
 
 impl std::fmt::Debug for SnapshotJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SnapshotJob")
-            .field("position", &self.position)
-            .finish_non_exhaustive()
+        f.debug_struct("SnapshotJob").field("position", &self.position).finish_non_exhaustive()
     }
 }
 
@@ -154,12 +126,7 @@ pub struct Node {
     _todo: (),
 }
 
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
+#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Node {
     /// `seed` feeds the node's own generators (replication ids, run id, `RANDOMKEY`, hash seed).
     /// `config_path` is the file to rewrite, if any.
@@ -273,8 +240,5 @@ pub enum LoadError {
     Refused(String),
 }
 
-#[allow(
-    dead_code,
-    reason = "used by the signatures only until the node is written"
-)]
+#[allow(dead_code, reason = "used by the signatures only until the node is written")]
 type Unused = LinkId;

@@ -133,10 +133,7 @@ pub enum SnapshotTarget {
     /// To the RDB file, and from there to the replicas that wait.
     Disk,
     /// Straight to these replicas, as `$EOF:<mark>\r\n`, the bytes, and the mark again.
-    Diskless {
-        eof_mark: [u8; 40],
-        links: Vec<LinkId>,
-    },
+    Diskless { eof_mark: [u8; 40], links: Vec<LinkId> },
 }
 
 /// Id, offset and selected database that belong to a dataset: what an RDB file carries.
@@ -184,12 +181,7 @@ pub struct Replication {
 }
 
 /// See the module's text for the order of calls.
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
+#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Replication {
     pub fn new(config: ReplicationConfig, ids: IdSource) -> Self {
         todo!()

@@ -1,0 +1,325 @@
+//! What the simulator has seen of every node: the facts that invariants judge by.
+//!
+//! Built from events alone ([`replisim::event::Event`]) and from what the world did to the
+//! nodes, never by asking a node what it believes. Must never: decide whether something is
+//! right; that is the checkers' part.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use replisim::event::{Digest, Event, MasterLinkState, Origin, PsyncAnswer, ReplicaState, Role};
+use replisim::replication::{LinkId, Offset, ReplicationId};
+
+use crate::history::Histories;
+
+/// Index of a node in [`Cluster::nodes`], in the order of the scenario file.
+pub type NodeIndex = usize;
+
+/// The directives of a node that invariants need, kept current by `CONFIG SET`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `repl-backlog-size` in bytes.
+    pub repl_backlog_size_bytes: u64,
+    /// `repl-timeout`.
+    pub repl_timeout: Duration,
+    /// `repl-ping-replica-period`.
+    pub repl_ping_replica_period: Duration,
+    /// `repl-diskless-sync-delay`, zero when `repl-diskless-sync no`.
+    pub repl_diskless_sync_delay: Duration,
+    /// `min-replicas-to-write`.
+    pub min_replicas_to_write: usize,
+    /// `min-replicas-max-lag`.
+    pub min_replicas_max_lag: Duration,
+    /// `replica-read-only`.
+    pub replica_read_only: bool,
+    /// Whether `requirepass` is set.
+    pub requirepass: bool,
+}
+
+impl Default for Limits {
+    /// The defaults of Redis 7.0's redis.conf.
+    fn default() -> Self {
+        Self {
+            repl_backlog_size_bytes: 1 << 20,
+            repl_timeout: Duration::from_secs(60),
+            repl_ping_replica_period: Duration::from_secs(10),
+            repl_diskless_sync_delay: Duration::from_secs(5),
+            min_replicas_to_write: 0,
+            min_replicas_max_lag: Duration::from_secs(10),
+            replica_read_only: true,
+            requirepass: false,
+        }
+    }
+}
+
+/// What is known of a replica's connection at its master.
+#[derive(Debug, Clone)]
+pub struct ReplicaView {
+    /// The node at the other end.
+    pub node: Option<NodeIndex>,
+    /// State of the link.
+    pub state: ReplicaState,
+    /// Greatest acknowledged offset.
+    pub acked: Offset,
+    /// When the last ack arrived (or the link went online).
+    pub acked_at: Duration,
+}
+
+/// One node, as seen from outside.
+#[derive(Debug, Clone)]
+pub struct NodeState {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its address in the simulated network.
+    pub ip: String,
+    /// How often its process has been started; 0 before the first start.
+    pub life: u32,
+    /// Whether its process runs and has said [`Event::Started`].
+    pub up: bool,
+    /// Role.
+    pub role: Role,
+    /// Replication id.
+    pub id: Option<ReplicationId>,
+    /// Second id and the last offset (inclusive) for which the node may use it.
+    pub second: Option<(ReplicationId, Offset)>,
+    /// Offset of its dataset.
+    pub offset: Offset,
+    /// Digest of its dataset.
+    pub digest: Digest,
+    /// The stream bytes it has seen since its backlog was last begun start after this offset;
+    /// `None`: it has no backlog.
+    pub held_from: Option<Offset>,
+    /// Whether its dataset and offset are being replaced by a full sync right now.
+    pub loading: bool,
+    /// Whether it has followed a stream, or restored a position, in this life, so that it has a
+    /// position to resume from.
+    pub has_position: bool,
+    /// State of its link to its master.
+    pub master_link: MasterLinkState,
+    /// Host and port of its master.
+    pub master: Option<(String, u16)>,
+    /// Its replicas' connections.
+    pub replicas: BTreeMap<LinkId, ReplicaView>,
+    /// Its configuration.
+    pub limits: Limits,
+    /// Full syncs it served, counted as Redis counts `sync_full`.
+    pub full_syncs: u64,
+    /// Partial resyncs it served (`sync_partial_ok`).
+    pub partial_syncs: u64,
+}
+
+impl NodeState {
+    fn new(name: &str, ip: &str, limits: Limits) -> Self {
+        Self {
+            name: name.to_owned(),
+            ip: ip.to_owned(),
+            life: 0,
+            up: false,
+            role: Role::Master,
+            id: None,
+            second: None,
+            offset: Offset(0),
+            digest: Digest::default(),
+            held_from: None,
+            loading: false,
+            has_position: false,
+            master_link: MasterLinkState::None,
+            master: None,
+            replicas: BTreeMap::new(),
+            limits,
+            full_syncs: 0,
+            partial_syncs: 0,
+        }
+    }
+
+    /// The process is gone.
+    fn stop(&mut self) {
+        self.up = false;
+        self.replicas.clear();
+        self.held_from = None;
+        self.has_position = false;
+        self.loading = false;
+        self.master_link = MasterLinkState::None;
+    }
+}
+
+/// All nodes and all that was ever written.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    /// The nodes.
+    pub nodes: Vec<NodeState>,
+    /// Every stream byte written so far.
+    pub histories: Histories,
+}
+
+impl Cluster {
+    /// Adds a node; returns its index.
+    pub fn add(&mut self, name: &str, ip: &str, limits: Limits) -> NodeIndex {
+        self.nodes.push(NodeState::new(name, ip, limits));
+        self.nodes.len() - 1
+    }
+
+    /// The node at an address.
+    pub fn by_ip(&self, ip: &str) -> Option<NodeIndex> {
+        self.nodes.iter().position(|node| node.ip == ip)
+    }
+
+    /// The process of a node ended (killed, power cut, exited).
+    pub fn stopped(&mut self, node: NodeIndex) {
+        self.nodes[node].stop();
+    }
+
+    /// Takes note of an event. Called after the checkers have seen it.
+    pub fn apply(&mut self, at: Duration, node: NodeIndex, event: &Event<'_>) {
+        match event {
+            Event::Started { role, id, second, offset, restored, digest, .. } => {
+                self.started(node, *role, *id, *second, *offset, restored.is_some(), *digest);
+            }
+            Event::Identity { role, id, second, offset, cause } => {
+                self.identity(node, *role, *id, *second, *offset, cause);
+            }
+            Event::StreamAdvanced { id, offset, bytes, digest, origin } => {
+                if *origin == Origin::Written {
+                    self.histories.written(*id, node, *offset, bytes, *digest);
+                }
+                let state = &mut self.nodes[node];
+                state.offset = *offset;
+                state.digest = *digest;
+            }
+            Event::DatasetChanged { digest } => {
+                self.nodes[node].digest = *digest;
+                if let Some(id) = self.nodes[node].id {
+                    self.histories.changed_in_place(id, self.nodes[node].offset, *digest);
+                }
+            }
+            Event::PsyncAnswered { link, ip, answer, .. } => {
+                self.psync_answered(at, node, *link, ip, answer);
+            }
+            Event::Loaded { digest, .. } => {
+                let state = &mut self.nodes[node];
+                state.digest = *digest;
+                state.loading = false;
+            }
+            Event::LoadFailed { .. } => self.nodes[node].loading = false,
+            Event::Replica { link, state, .. } => self.replica(at, node, *link, *state),
+            Event::MasterLink { host, port, state, .. } => {
+                let node = &mut self.nodes[node];
+                node.master = (*state != MasterLinkState::None).then(|| (host.to_string(), *port));
+                node.master_link = *state;
+                match state {
+                    MasterLinkState::Loading => {
+                        node.loading = true;
+                        node.has_position = false;
+                    }
+                    MasterLinkState::Connected => {
+                        node.loading = false;
+                        node.has_position = true;
+                    }
+                    _ => {}
+                }
+            }
+            Event::AckReceived { link, offset, .. } => {
+                if let Some(view) = self.nodes[node].replicas.get_mut(link) {
+                    view.acked = view.acked.max(*offset);
+                    view.acked_at = at;
+                }
+            }
+            Event::Exiting { .. } => self.nodes[node].stop(),
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one event")]
+    fn started(
+        &mut self,
+        node: NodeIndex,
+        role: Role,
+        id: ReplicationId,
+        second: Option<(ReplicationId, Offset)>,
+        offset: Offset,
+        restored: bool,
+        digest: Digest,
+    ) {
+        let state = &mut self.nodes[node];
+        state.stop();
+        state.life += 1;
+        state.up = true;
+        state.role = role;
+        state.id = Some(id);
+        state.second = second;
+        state.offset = offset;
+        state.digest = digest;
+        state.has_position = restored;
+        state.held_from = (restored && role == Role::Master).then_some(offset);
+        if role == Role::Master {
+            self.histories.begun(id, node, offset, second, digest);
+        }
+    }
+
+    fn identity(
+        &mut self,
+        node: NodeIndex,
+        role: Role,
+        id: ReplicationId,
+        second: Option<(ReplicationId, Offset)>,
+        offset: Offset,
+        cause: &str,
+    ) {
+        let digest = self.nodes[node].digest;
+        if role == Role::Master && self.nodes[node].id != Some(id) {
+            let parent = if cause == "promoted" { second } else { None };
+            self.histories.begun(id, node, offset, parent, digest);
+        }
+        let state = &mut self.nodes[node];
+        state.role = role;
+        state.id = Some(id);
+        state.second = second;
+        state.offset = offset;
+        match cause {
+            "backlog-created" | "full-sync" => state.held_from = Some(offset),
+            "backlog-expired" => state.held_from = None,
+            // A replica keeps a backlog from its first link on; it may have had none before.
+            "continue-new-id" => state.held_from = state.held_from.or(Some(offset)),
+            _ => {}
+        }
+        if cause == "demoted" {
+            state.has_position = true;
+        }
+    }
+
+    fn psync_answered(
+        &mut self,
+        at: Duration,
+        node: NodeIndex,
+        link: LinkId,
+        ip: &str,
+        answer: &PsyncAnswer,
+    ) {
+        let peer = self.by_ip(ip);
+        let state = &mut self.nodes[node];
+        let view = ReplicaView {
+            node: peer,
+            state: ReplicaState::WaitStart,
+            acked: Offset(0),
+            acked_at: at,
+        };
+        match answer {
+            PsyncAnswer::Continue { .. } => state.partial_syncs += 1,
+            PsyncAnswer::Full(_) => state.full_syncs += 1,
+            PsyncAnswer::Refused => return,
+        }
+        state.replicas.insert(link, view);
+    }
+
+    fn replica(&mut self, at: Duration, node: NodeIndex, link: LinkId, now: ReplicaState) {
+        let replicas = &mut self.nodes[node].replicas;
+        if now == ReplicaState::Gone {
+            replicas.remove(&link);
+        } else if let Some(view) = replicas.get_mut(&link) {
+            view.state = now;
+            if now == ReplicaState::Online {
+                view.acked_at = at;
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! *ack*: `WAIT` counts only replicas that have applied the offset; writes are refused for want
+//! of replicas when, and only when, they have to be.
+
+use std::time::Duration;
+
+use replisim::event::{Event, ReplicaState, Role};
+use replisim::replication::Offset;
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex, NodeState};
+
+/// Acks are looked at ten times a second; what changed within that time may not have been seen.
+const CRON: Duration = Duration::from_millis(1200);
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Ack;
+
+fn has_applied(cluster: &Cluster, master: &NodeState, node: NodeIndex, target: Offset) -> bool {
+    let replica = &cluster.nodes[node];
+    let (Some(id), Some(own)) = (master.id, replica.id) else { return false };
+    replica.offset >= target && cluster.histories.same_past(own, target, id)
+}
+
+/// Replicas that acknowledged within `lag` of now.
+fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
+    state
+        .replicas
+        .values()
+        .filter(|view| view.state == ReplicaState::Online && at.saturating_sub(view.acked_at) <= lag)
+        .count()
+}
+
+impl Ack {
+    fn wait(
+        cluster: &Cluster,
+        sight: &Sight<'_>,
+        target: Offset,
+        counted: usize,
+        acks: &[(u16, Offset)],
+        found: &mut Found<'_>,
+    ) {
+        let state = &cluster.nodes[sight.node];
+        if let Some((_, ack)) = acks.iter().find(|(_, ack)| *ack < target) {
+            found.violation(&state.name, format!("WAIT for {target} counted a replica at {ack}"));
+        }
+        // A replica that applied the offset and died since still counts: only the living are
+        // known to have it, so a dead one is given the benefit of the doubt.
+        let applied = (0..cluster.nodes.len())
+            .filter(|node| *node != sight.node)
+            .filter(|node| !cluster.nodes[*node].up || has_applied(cluster, state, *node, target))
+            .count();
+        if counted > applied {
+            found.violation(
+                &state.name,
+                format!("WAIT for {target} answered {counted}, but only {applied} replicas have applied it"),
+            );
+        }
+    }
+
+    fn write(state: &NodeState, sight: &Sight<'_>, args: &[&[u8]], reply: &[u8], found: &mut Found<'_>) {
+        let wanted = state.limits.min_replicas_to_write;
+        if state.role != Role::Master || wanted == 0 || !is_write(args) {
+            return;
+        }
+        let lag = state.limits.min_replicas_max_lag;
+        let refused = reply.starts_with(b"-NOREPLICAS");
+        if !refused && !reply.starts_with(b"-") && fresh(state, sight.at, lag + CRON) < wanted {
+            found.violation(&state.name, format!("accepted a write with fewer than {wanted} good replicas"));
+        }
+        if refused && fresh(state, sight.at, lag.saturating_sub(CRON)) >= wanted {
+            found.violation(&state.name, format!("refused a write although {wanted} replicas were good"));
+        }
+    }
+}
+
+fn is_write(args: &[&[u8]]) -> bool {
+    replisim::command::table::lookup(args[0]).is_some_and(|command| command.is_write())
+}
+
+impl Invariant for Ack {
+    fn name(&self) -> &'static str {
+        "ack"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        match sight.event {
+            Event::WaitAnswered { target, counted, acks, .. } => {
+                Self::wait(cluster, sight, *target, *counted, acks, found);
+            }
+            Event::Executed { args, reply, .. } => {
+                Self::write(&cluster.nodes[sight.node], sight, args, reply, found);
+            }
+            _ => {}
+        }
+    }
+}

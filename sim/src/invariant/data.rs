@@ -1,0 +1,358 @@
+//! *model* and *durability*: the data are what a simple sequential model says they are.
+//!
+//! A model ([`crate::model`]) runs beside every node. A master's is fed with the commands its
+//! clients sent, and must give the same replies and the same dataset. What they changed is
+//! logged at the offset that carried it; a replica's model repeats the log up to the replica's
+//! own offset, so that each read there is judged at exactly the point it has reached, and each
+//! offset by the dataset it must have. Snapshots keep a copy of the model: what is loaded later
+//! must be one of them, the last that was safely saved or a newer one, and its id and offset
+//! those of that moment.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use replisim::event::{Digest, Event, LoadSource, Origin, Role};
+use replisim::replication::{Offset, ReplicationId};
+
+use super::{Fate, Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex};
+use crate::model::{Answer, Change, Expiry, Model};
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Data {
+    nodes: BTreeMap<NodeIndex, Twin>,
+    /// Changes by the history that carries them, each at the offset of its last byte.
+    logs: BTreeMap<ReplicationId, Vec<(Offset, Change)>>,
+    copies: Vec<Copy>,
+}
+
+/// The model beside one node.
+#[derive(Default)]
+struct Twin {
+    /// `None`: lost, because a command unknown to the model changed the data.
+    model: Option<Model>,
+    /// Changes not yet carried by the stream.
+    pending: Vec<Change>,
+    /// Commands queued by clients in `MULTI`.
+    queued: BTreeMap<u64, Vec<(u32, Vec<Vec<u8>>)>>,
+}
+
+/// The model at the moment of a snapshot.
+struct Copy {
+    node: NodeIndex,
+    digest: Digest,
+    position: Option<(ReplicationId, Offset)>,
+    model: Rc<Model>,
+    /// Whether it is known to be the node's file.
+    saved: bool,
+    /// Whether it may be the node's file.
+    may_be_file: bool,
+}
+
+fn words(args: &[&[u8]]) -> String {
+    let shown = args.iter().take(4).map(|arg| String::from_utf8_lossy(&arg[..arg.len().min(24)]));
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+fn is_write(name: &[u8]) -> bool {
+    replisim::command::table::lookup(name).is_some_and(|command| command.is_write())
+}
+
+impl Twin {
+    fn change(&mut self, changes: Vec<Change>) {
+        if let Some(model) = &mut self.model {
+            changes.iter().for_each(|change| model.apply(change));
+            self.pending.extend(changes);
+        }
+    }
+
+    /// Runs one command of a client; the reply it must have, if the model knows.
+    fn run(&mut self, db: u32, args: &[&[u8]], now_ms: u64, expiry: Expiry) -> Option<Vec<u8>> {
+        let (answer, changes) = self.model.as_ref()?.run(db, args, now_ms, expiry);
+        match answer {
+            Answer::Exactly(reply) => {
+                if !reply.starts_with(b"-") {
+                    self.change(changes);
+                }
+                Some(reply)
+            }
+            Answer::Anything => {
+                self.change(changes);
+                None
+            }
+            Answer::Unknown => {
+                if is_write(args[0]) {
+                    self.model = None;
+                }
+                None
+            }
+        }
+    }
+
+    /// `EXEC`: runs what was queued; the whole reply, if the model knows all of it.
+    fn exec(&mut self, client: u64, reply: &[u8], now_ms: u64) -> Option<Vec<u8>> {
+        let queued = self.queued.remove(&client).unwrap_or_default();
+        if !reply.starts_with(b"*") || reply.starts_with(b"*-1") {
+            return None;
+        }
+        let mut whole = Some(format!("*{}\r\n", queued.len()).into_bytes());
+        let mut selected = None;
+        for (db, args) in &queued {
+            let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+            if args[0].eq_ignore_ascii_case(b"select") {
+                selected = std::str::from_utf8(args[1]).ok().and_then(|db| db.parse().ok());
+                whole.iter_mut().for_each(|whole| whole.extend_from_slice(b"+OK\r\n"));
+                continue;
+            }
+            let answer = self.run(selected.unwrap_or(*db), &args, now_ms, Expiry::Delete);
+            whole = whole.zip(answer).map(|(mut whole, answer)| {
+                whole.extend_from_slice(&answer);
+                whole
+            });
+        }
+        whole
+    }
+}
+
+impl Data {
+    fn executed(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let Event::Executed { client, db, args, reply, .. } = sight.event else {
+            return;
+        };
+        let state = &cluster.nodes[sight.node];
+        let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
+        let now_ms = sight.now.unix_ms;
+        let name = args[0].to_ascii_lowercase();
+        if *reply == b"+QUEUED\r\n" {
+            let owned = args.iter().map(|arg| arg.to_vec()).collect();
+            twin.queued.entry(*client).or_default().push((*db, owned));
+            return;
+        }
+        let expected = match name.as_slice() {
+            b"discard" | b"reset" => {
+                twin.queued.remove(client);
+                None
+            }
+            b"exec" => twin.exec(*client, reply, now_ms),
+            _ if reply.starts_with(b"-") && !reply.starts_with(b"-ERR no such key") => None,
+            _ if state.role == Role::Replica && is_write(&name) => {
+                twin.model = None; // a writable replica: no longer what its master wrote
+                None
+            }
+            _ => {
+                let expiry = match state.role {
+                    Role::Master => Expiry::Delete,
+                    Role::Replica => Expiry::Hide,
+                };
+                twin.run(*db, args, now_ms, expiry)
+            }
+        };
+        if let Some(expected) = expected
+            && expected != *reply
+        {
+            found.violation(
+                &state.name,
+                format!(
+                    "{:?} answered {}, the model says {} (offset {})",
+                    words(args),
+                    String::from_utf8_lossy(reply).escape_debug(),
+                    String::from_utf8_lossy(&expected).escape_debug(),
+                    state.offset
+                ),
+            );
+        }
+    }
+
+    /// Every change of a history in `(from, to]`, through its ancestors.
+    fn changes(&self, cluster: &Cluster, id: ReplicationId, from: Offset, to: Offset) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(history) = cluster.histories.get(id)
+            && let Some((parent, branch)) = history.parent
+            && from < branch
+        {
+            changes = self.changes(cluster, parent, from, to.min(branch));
+        }
+        let log = self.logs.get(&id).map_or(&[][..], Vec::as_slice);
+        let start = log.partition_point(|(offset, _)| *offset <= from);
+        let own = log[start..].iter().take_while(|(offset, _)| *offset <= to);
+        changes.extend(own.map(|(_, change)| change.clone()));
+        changes
+    }
+
+    fn advanced(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let Event::StreamAdvanced { id, offset, origin, digest, .. } = sight.event else {
+            return;
+        };
+        let state = &cluster.nodes[sight.node];
+        if *origin == Origin::Written {
+            let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
+            let log = self.logs.entry(*id).or_default();
+            log.extend(twin.pending.drain(..).map(|change| (*offset, change)));
+        } else {
+            let changes = self.changes(cluster, *id, state.offset, *offset);
+            let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
+            twin.change(changes);
+            twin.pending.clear();
+        }
+        self.compare(cluster, sight, *digest, found);
+    }
+
+    fn compare(&mut self, cluster: &Cluster, sight: &Sight<'_>, digest: Digest, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
+        if twin.model.as_ref().is_some_and(|model| model.digest() != digest) {
+            twin.model = None; // said once
+            found.violation(&state.name, "its dataset is not what the commands it was sent make of it");
+        }
+    }
+
+    /// The newest copy whose data, loaded at `now_ms`, has this digest.
+    fn copy_of(&self, digest: Digest, node: Option<NodeIndex>, now_ms: u64) -> Option<(usize, Model)> {
+        self.copies.iter().enumerate().rev().find_map(|(index, copy)| {
+            if node.is_some_and(|node| copy.node != node || !copy.may_be_file) {
+                return None;
+            }
+            if copy.digest == digest {
+                return Some((index, (*copy.model).clone()));
+            }
+            let mut model = (*copy.model).clone();
+            model.drop_expired(now_ms);
+            (model.digest() == digest).then_some((index, model))
+        })
+    }
+
+    fn started(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let Event::Started { loaded, digest, restored, .. } = sight.event else {
+            return;
+        };
+        let node = &cluster.nodes[sight.node].name;
+        let mut found = found.under("durability");
+        let twin = Twin { model: Some(Model::default()), ..Twin::default() };
+        self.nodes.insert(sight.node, twin);
+        if !loaded {
+            if self.copies.iter().any(|copy| copy.node == sight.node && copy.saved) {
+                found.violation(node, "started empty although a snapshot had been saved");
+            }
+            return;
+        }
+        let copy = self.copy_of(*digest, Some(sight.node), sight.now.unix_ms);
+        let model = match copy {
+            None => {
+                found.violation(node, "came back with a dataset that it never saved");
+                None
+            }
+            Some((index, model)) => {
+                if restored.is_some() && *restored != self.copies[index].position {
+                    found.violation(
+                        node,
+                        format!("came back with position {restored:?}, which is not that of its dataset"),
+                    );
+                }
+                Some(model)
+            }
+        };
+        if let Some(twin) = self.nodes.get_mut(&sight.node) {
+            twin.model = model;
+        }
+    }
+
+    fn loaded(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let Event::Loaded { source, digest, id, offset } = sight.event else {
+            return;
+        };
+        let name = &cluster.nodes[sight.node].name;
+        let copy = self.copy_of(*digest, None, sight.now.unix_ms);
+        if copy.is_none() && self.nodes.get(&sight.node).is_some_and(|twin| twin.model.is_some()) {
+            found.violation(name, "loaded a dataset that no snapshot held");
+        }
+        let model = copy.map(|(_, model)| model);
+        if *source == LoadSource::Master
+            && let Some(model) = &model
+        {
+            self.superseded(sight.node);
+            self.copies.push(Copy {
+                node: sight.node,
+                digest: *digest,
+                position: id.zip(*offset),
+                model: Rc::new(model.clone()),
+                saved: false,
+                may_be_file: true,
+            });
+        }
+        if let Some(twin) = self.nodes.get_mut(&sight.node) {
+            twin.model = model;
+            twin.pending.clear();
+        }
+    }
+
+    /// What the node saved before may since have been replaced by what it received.
+    fn superseded(&mut self, node: NodeIndex) {
+        for copy in self.copies.iter_mut().filter(|copy| copy.node == node) {
+            copy.saved = false;
+        }
+    }
+
+    fn saved(&mut self, node: NodeIndex, digest: Digest) {
+        let newest = self.copies.iter().rposition(|copy| copy.node == node && copy.digest == digest);
+        for (index, copy) in self.copies.iter_mut().enumerate() {
+            if copy.node == node && Some(index) <= newest {
+                copy.saved = Some(index) == newest;
+                copy.may_be_file = copy.saved;
+            }
+        }
+    }
+
+    fn snapshot(&mut self, sight: &Sight<'_>) {
+        let Event::SnapshotTaken { id, offset, digest, disk, .. } = sight.event else {
+            return;
+        };
+        let Some(model) = self.nodes.get(&sight.node).and_then(|twin| twin.model.clone()) else {
+            return;
+        };
+        self.copies.push(Copy {
+            node: sight.node,
+            digest: *digest,
+            position: id.map(|id| (id, *offset)),
+            model: Rc::new(model),
+            saved: false,
+            may_be_file: *disk,
+        });
+    }
+}
+
+impl Invariant for Data {
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        match sight.event {
+            Event::Started { .. } => self.started(cluster, sight, found),
+            Event::Executed { .. } => self.executed(cluster, sight, found),
+            Event::StreamAdvanced { .. } => self.advanced(cluster, sight, found),
+            Event::DatasetChanged { digest } => {
+                if let Some(twin) = self.nodes.get_mut(&sight.node) {
+                    twin.pending.clear();
+                }
+                self.compare(cluster, sight, *digest, found);
+            }
+            Event::KeyExpired { db, key, .. } => {
+                if let Some(twin) = self.nodes.get_mut(&sight.node) {
+                    twin.change(vec![Change::Remove(*db, key.to_vec())]);
+                }
+            }
+            Event::SnapshotTaken { .. } => self.snapshot(sight),
+            Event::SnapshotSaved { digest, .. } => self.saved(sight.node, *digest),
+            Event::Loaded { .. } => self.loaded(cluster, sight, found),
+            _ => {}
+        }
+    }
+
+    fn fate(&mut self, _: &Cluster, node: NodeIndex, fate: Fate, _: &mut Found<'_>) {
+        self.nodes.remove(&node);
+        if fate == Fate::FileRemoved {
+            self.copies.retain(|copy| copy.node != node);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! *read-only*, *auth* and *expiry*: what a node must never let through or do by itself.
+
+use replisim::event::{Event, Role};
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::Cluster;
+
+/// No client writes to a read-only replica.
+pub(super) struct ReadOnly;
+/// Nothing is answered to a client that has not authenticated.
+pub(super) struct Auth;
+/// A replica never expires keys by itself, a master never before the deadline.
+pub(super) struct OwnExpiry;
+
+/// Commands that a client may send before it authenticates.
+const OPEN: [&[u8]; 5] = [b"auth", b"hello", b"quit", b"reset", b"command"];
+
+fn text(args: &[&[u8]]) -> String {
+    String::from_utf8_lossy(args[0]).into_owned()
+}
+
+impl Invariant for ReadOnly {
+    fn name(&self) -> &'static str {
+        "read-only"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        if let Event::Executed { args, reply, .. } = sight.event
+            && state.role == Role::Replica
+            && state.limits.replica_read_only
+            && !reply.starts_with(b"-")
+            && replisim::command::table::lookup(args[0]).is_some_and(|command| command.is_write())
+        {
+            found.violation(&state.name, format!("a read-only replica executed {}", text(args)));
+        }
+    }
+}
+
+impl Invariant for Auth {
+    fn name(&self) -> &'static str {
+        "auth"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        if let Event::Executed { args, reply, authenticated: false, .. } = sight.event
+            && !reply.starts_with(b"-")
+            && !OPEN.iter().any(|name| args[0].eq_ignore_ascii_case(name))
+        {
+            let node = &cluster.nodes[sight.node].name;
+            found.violation(node, format!("answered {} to a client without a password", text(args)));
+        }
+    }
+}
+
+impl Invariant for OwnExpiry {
+    fn name(&self) -> &'static str {
+        "expiry"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        let Event::KeyExpired { key, deadline_ms, .. } = sight.event else {
+            return;
+        };
+        let key = String::from_utf8_lossy(key);
+        if state.role == Role::Replica {
+            found.violation(&state.name, format!("a replica expired key {key:?} by itself"));
+        }
+        if sight.now.unix_ms < *deadline_ms {
+            found.violation(&state.name, format!("expired key {key:?} before its deadline"));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What must hold, always: one checker a file.
+//!
+//! Every checker sees every event of every node at the moment it happens, with the state of the
+//! whole cluster just before it ([`Cluster`]), and says what is wrong. Checkers judge by what the
+//! simulator saw, never by what a node believes. They must never influence a run.
+//!
+//! To add your own, implement [`Invariant`] and hand it to the run (see `crate::Run`).
+
+mod ack;
+mod bounds;
+mod convergence;
+mod data;
+mod guard;
+mod offset;
+mod prefix;
+mod psync;
+
+use std::time::Duration;
+
+use replisim::env::Now;
+use replisim::event::Event;
+
+use crate::cluster::{Cluster, NodeIndex};
+
+pub use convergence::{Convergence, bound as convergence_bound};
+
+/// Something that must never have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Name of the invariant.
+    pub invariant: &'static str,
+    /// Simulated time since the start of the run.
+    pub at: Duration,
+    /// Name of the node at fault, or of the one that shows it.
+    pub node: String,
+    /// What is wrong, in one sentence.
+    pub message: String,
+}
+
+/// One event of one node, with its circumstances.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// Simulated time since the start of the run.
+    pub at: Duration,
+    /// The node's own clocks.
+    pub now: Now,
+    /// Which node.
+    pub node: NodeIndex,
+    /// What it told.
+    pub event: &'a Event<'a>,
+}
+
+/// What the world did to a node, which the node itself cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its process was killed; what it wrote to its disk stays.
+    Killed,
+    /// Its machine lost power; what was not synced is lost.
+    PowerCut,
+    /// Its RDB file was removed while it was down.
+    FileRemoved,
+}
+
+/// Where a checker puts what it found.
+pub struct Found<'a> {
+    pub(crate) invariant: &'static str,
+    pub(crate) at: Duration,
+    pub(crate) violations: &'a mut Vec<Violation>,
+}
+
+impl Found<'_> {
+    /// Notes a violation, shown at `node`.
+    pub fn violation(&mut self, node: &str, message: impl Into<String>) {
+        self.violations.push(Violation {
+            invariant: self.invariant,
+            at: self.at,
+            node: node.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// The same place, for another invariant that the same checker looks after.
+    fn under(&mut self, invariant: &'static str) -> Found<'_> {
+        Found { invariant, at: self.at, violations: self.violations }
+    }
+}
+
+/// A property of the whole cluster that must hold at all times.
+pub trait Invariant {
+    /// Its name: one word, as reports show it.
+    fn name(&self) -> &'static str;
+    /// An event; `cluster` is the state before it.
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>);
+    /// The world stopped a node's process.
+    fn fate(&mut self, _cluster: &Cluster, _node: NodeIndex, _fate: Fate, _found: &mut Found<'_>) {}
+}
+
+/// All invariants of replication, except convergence, which needs to know when faults end.
+pub fn all() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(prefix::Prefix),
+        Box::new(offset::Offsets::default()),
+        Box::new(psync::Psync),
+        Box::new(psync::NeedlessFullSync),
+        Box::new(ack::Ack::default()),
+        Box::new(data::Data::default()),
+        Box::new(guard::ReadOnly),
+        Box::new(guard::Auth),
+        Box::new(guard::OwnExpiry),
+        Box::new(bounds::Bounds),
+    ]
+}

@@ -1,0 +1,74 @@
+//! *offset*: never goes back within an id; a replica's never passes what its master wrote; what
+//! is acknowledged has been applied.
+
+use std::collections::BTreeMap;
+
+use replisim::event::{Event, Origin};
+use replisim::replication::{Offset, ReplicationId};
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex};
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Offsets {
+    /// Greatest offset of each node under each id, in its present life.
+    greatest: BTreeMap<(NodeIndex, ReplicationId), Offset>,
+}
+
+impl Invariant for Offsets {
+    fn name(&self) -> &'static str {
+        "offset"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        match sight.event {
+            Event::Started { .. } => {
+                self.greatest.retain(|(node, _), _| *node != sight.node);
+            }
+            Event::StreamAdvanced { id, offset, bytes, origin, .. } => {
+                let before = offset.0.checked_sub(bytes.len() as u64).map(Offset);
+                if before != Some(state.offset) {
+                    found.violation(
+                        &state.name,
+                        format!(
+                            "offset went from {} to {offset} with {} bytes of stream",
+                            state.offset,
+                            bytes.len()
+                        ),
+                    );
+                }
+                let greatest = self.greatest.entry((sight.node, *id)).or_default();
+                if offset < greatest && *origin == Origin::Written {
+                    found.violation(&state.name, format!("offset {offset} of id {id} went back from {greatest}"));
+                }
+                *greatest = (*greatest).max(*offset);
+                let end = cluster.histories.get(*id).map(|history| history.end());
+                if *origin == Origin::Applied && end.is_some_and(|end| *offset > end) {
+                    found.violation(&state.name, format!("applied offset {offset} of id {id} before it was written"));
+                }
+            }
+            Event::AckSent { offset } if *offset > state.offset => {
+                found.violation(
+                    &state.name,
+                    format!("acknowledged offset {offset}, but has applied only {}", state.offset),
+                );
+            }
+            Event::AckReceived { link, offset, .. } => {
+                let peer = state.replicas.get(link).and_then(|view| view.node);
+                if let Some(peer) = peer.map(|peer| &cluster.nodes[peer])
+                    && peer.up
+                    && peer.id == state.id
+                    && *offset > peer.offset
+                {
+                    found.violation(
+                        &state.name,
+                        format!("took an ack of {offset} from {}, which is at {}", peer.name, peer.offset),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The trace of a run: one JSON object a line, typed and versioned, and its rolling hash.
+//!
+//! The hash covers (time, node, event with all its fields) of every event in order; two runs with
+//! the same hash went the same way. Must never: contain wall-clock time, addresses of memory or
+//! anything else that differs between two runs of one seed.
+
+use std::time::Duration;
+
+use replisim::event::Event;
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// Version of the trace's lines; grows when a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// First line of a trace file.
+pub fn header(scenario: &str, seed: u64) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "kind": "header",
+        "scenario": scenario,
+        "seed": seed.to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "commit": option_env!("REPLISIM_COMMIT"),
+    })
+}
+
+/// One event as a line.
+pub fn line(at: Duration, node: &str, event: &Event<'_>) -> Value {
+    let mut value = fields(event);
+    if let Value::Object(map) = &mut value {
+        map.insert("t_us".into(), json!(at.as_micros() as u64));
+        map.insert("node".into(), json!(node));
+    }
+    value
+}
+
+/// Something the world did, as a line.
+pub fn world_line(at: Duration, text: &str) -> Value {
+    json!({ "t_us": at.as_micros() as u64, "node": "world", "kind": "world", "text": text })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned()
+}
+
+fn second(second: &Option<(replisim::replication::ReplicationId, replisim::replication::Offset)>) -> Value {
+    second.map_or(Value::Null, |(id, offset)| json!({ "id": id.to_string(), "up_to": offset.0 }))
+}
+
+fn fields(event: &Event<'_>) -> Value {
+    match event {
+        Event::Started { role, id, second: other, offset, restored, loaded, digest } => json!({
+            "kind": "started", "role": format!("{role:?}").to_lowercase(), "id": id.to_string(),
+            "second": second(other), "offset": offset.0, "restored": second(restored),
+            "loaded": loaded, "digest": hex(digest.0),
+        }),
+        Event::Identity { role, id, second: other, offset, cause } => json!({
+            "kind": "identity", "role": format!("{role:?}").to_lowercase(), "id": id.to_string(),
+            "second": second(other), "offset": offset.0, "cause": cause,
+        }),
+        Event::StreamAdvanced { id, offset, bytes, digest, origin } => json!({
+            "kind": "stream", "origin": format!("{origin:?}").to_lowercase(), "id": id.to_string(),
+            "offset": offset.0, "bytes": bytes.len(), "text": text(bytes), "digest": hex(digest.0),
+        }),
+        Event::PsyncAnswered { link, port, ip, asked_id, asked_offset, answer, backlog } => json!({
+            "kind": "psync", "link": link.0, "port": port, "ip": ip,
+            "asked_id": asked_id.map(|id| id.to_string()), "asked_offset": asked_offset,
+            "answer": format!("{answer:?}"),
+            "backlog": backlog.map(|(first, bytes)| json!({ "first": first.0, "bytes": bytes })),
+        }),
+        Event::Executed { client, db, args, reply, authenticated } => json!({
+            "kind": "executed", "client": client, "db": db,
+            "args": args.iter().map(|arg| text(arg)).collect::<Vec<_>>(), "reply": text(reply),
+            "authenticated": authenticated,
+        }),
+        Event::AckSent { offset } => json!({ "kind": "ack-sent", "offset": offset.0 }),
+        Event::AckReceived { link, port, offset } => json!({
+            "kind": "ack-received", "link": link.0, "port": port, "offset": offset.0,
+        }),
+        Event::Replica { link, port, state } => json!({
+            "kind": "replica", "link": link.0, "port": port, "state": format!("{state:?}"),
+        }),
+        Event::MasterLink { host, port, state, reason } => json!({
+            "kind": "master-link", "host": host, "port": port, "state": format!("{state:?}"),
+            "reason": reason,
+        }),
+        Event::Mark(name) => json!({ "kind": "mark", "name": name }),
+        other => json!({ "kind": "other", "text": format!("{other:?}") }),
+    }
+}
+
+fn hex(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+/// The rolling hash of a run.
+#[derive(Default)]
+pub struct RollingHash(Xxh3Default);
+
+impl RollingHash {
+    /// Takes note of an event.
+    pub fn event(&mut self, at: Duration, node: usize, event: &Event<'_>) {
+        self.number(at.as_nanos() as u64);
+        self.number(node as u64);
+        match event {
+            // The frequent ones field by field; the rest by their debug form, which is complete.
+            Event::StreamAdvanced { id, offset, bytes, digest, origin } => {
+                self.number(1 + *origin as u64);
+                self.0.update(id.as_bytes());
+                self.number(offset.0);
+                self.number(digest.0);
+                self.bytes(bytes);
+            }
+            Event::Executed { client, db, args, reply, authenticated } => {
+                self.number(10 + u64::from(*authenticated));
+                self.number(*client);
+                self.number(u64::from(*db));
+                self.number(args.len() as u64);
+                args.iter().for_each(|arg| self.bytes(arg));
+                self.bytes(reply);
+            }
+            Event::AckSent { offset } => {
+                self.number(20);
+                self.number(offset.0);
+            }
+            Event::AckReceived { link, port, offset } => {
+                self.number(21);
+                self.number(link.0);
+                self.number(u64::from(*port));
+                self.number(offset.0);
+            }
+            Event::Buffers {
+                backlog_bytes,
+                backlog_limit_bytes,
+                held_bytes,
+                replica_pending_bytes,
+                replica_limit_bytes,
+                client_output_bytes,
+            } => {
+                self.number(22);
+                for size in [
+                    backlog_bytes,
+                    backlog_limit_bytes,
+                    held_bytes,
+                    replica_pending_bytes,
+                    replica_limit_bytes,
+                    client_output_bytes,
+                ] {
+                    self.number(*size);
+                }
+            }
+            other => self.text(&format!("{other:?}")),
+        }
+    }
+
+    /// Takes note of something the world did.
+    pub fn text(&mut self, text: &str) {
+        self.number(99);
+        self.bytes(text.as_bytes());
+    }
+
+    /// The hash so far.
+    pub fn value(&self) -> u64 {
+        self.0.digest()
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.update(&number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+}
