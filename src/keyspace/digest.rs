@@ -42,11 +42,7 @@ impl RedisDigest {
     /// Order does not matter (`xorDigest`).
     fn xor(&mut self, bytes: &[u8]) {
         let hash: [u8; 20] = sha1::Sha1::digest(bytes).into();
-        self.xor_raw(&hash);
-    }
-
-    fn xor_raw(&mut self, other: &[u8; 20]) {
-        for (mine, theirs) in self.0.iter_mut().zip(other) {
+        for (mine, theirs) in self.0.iter_mut().zip(hash) {
             *mine ^= theirs;
         }
     }
@@ -78,7 +74,7 @@ impl RedisDigest {
         let mut entry = RedisDigest::default();
         entry.mix(key);
         entry.value(value, has_expiry);
-        self.xor_raw(&entry.0);
+        self.xor(&entry.0);
     }
 
     pub(super) fn finish(self) -> [u8; 20] {

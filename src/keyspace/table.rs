@@ -298,7 +298,8 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         loop {
             match child {
                 Child::Leaf { depth, leaf } => {
-                    let resolved_bits = level * BRANCH_BITS + depth;
+                    // The branch right above has resolved only `depth` of its bits.
+                    let resolved_bits = u32::saturating_sub(level, 1) * BRANCH_BITS + depth;
                     if resolved_bits == 0 {
                         return (leaf, None);
                     }
