@@ -20,7 +20,7 @@ mod model_tests;
 mod tests;
 
 pub use key::Key;
-pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker};
+pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
 pub use string::StringValue;
 pub use value::Value;
 
