@@ -147,3 +147,43 @@ impl Keyspace {
         todo!()
     }
 }
+
+/// Stub of the walker.
+pub struct SnapshotWalker(());
+
+#[allow(
+    clippy::todo,
+    unused_variables,
+    missing_docs,
+    reason = "signatures first"
+)]
+impl SnapshotWalker {
+    pub fn new(snapshot: Snapshot) -> Self {
+        todo!()
+    }
+    pub fn next_batch(
+        &mut self,
+        max_keys: usize,
+        visit: &mut dyn FnMut(u32, &[u8], &Value, Option<u64>),
+    ) -> bool {
+        todo!()
+    }
+}
+
+#[allow(
+    clippy::todo,
+    unused_variables,
+    missing_docs,
+    reason = "signatures first"
+)]
+impl Snapshot {
+    pub fn databases(&self) -> u32 {
+        todo!()
+    }
+    pub fn len(&self, db: u32) -> usize {
+        todo!()
+    }
+    pub fn expires(&self, db: u32) -> usize {
+        todo!()
+    }
+}
