@@ -70,7 +70,7 @@ fn command(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// `COMMAND INFO`: details of the named commands (a null array for one that does not exist), or
+/// `COMMAND INFO`: details of the named commands (nothing for one that does not exist), or
 /// of all.
 fn info(reply: &mut Reply, names: &Args<'_>) {
     if names.is_empty() {
@@ -82,7 +82,7 @@ fn info(reply: &mut Reply, names: &Args<'_>) {
     for name in names {
         match table::lookup(name) {
             Some(command) => describe(reply, command),
-            None => reply.null_array(),
+            None => reply.null_bulk(),
         }
     }
 }
@@ -115,7 +115,10 @@ fn docs(reply: &mut Reply, names: &Args<'_>) {
     let commands: Vec<&Command> = if names.is_empty() {
         table::all().collect()
     } else {
-        names.iter().filter_map(|name| table::lookup(name)).collect()
+        names
+            .iter()
+            .filter_map(|name| table::lookup(name))
+            .collect()
     };
     reply.array_header(2 * commands.len());
     for command in commands {

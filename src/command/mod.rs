@@ -20,6 +20,8 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;
