@@ -11,8 +11,8 @@ const LITERALS_MAX: usize = 32;
 const COPY_MAX: usize = 7 + 255 + 2;
 /// Farthest a copy reaches back.
 const DISTANCE_MAX: usize = 1 << 13;
-/// Bits of the table of positions.
-const HASH_BITS: u32 = 14;
+/// Smallest and largest table of positions, in bits: it costs time to clear.
+const HASH_BITS: std::ops::RangeInclusive<u32> = 6..=14;
 
 /// Why a text was not decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +84,13 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, LzfError> {
 pub fn compress(input: &[u8], max_len: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(max_len.min(input.len()));
     // Position plus one of the last place where three bytes with this hash stood; 0: none.
-    let mut seen = vec![0_u32; 1 << HASH_BITS];
+    let hash_bits = (input.len() | 1)
+        .ilog2()
+        .clamp(*HASH_BITS.start(), *HASH_BITS.end());
+    let mut seen = vec![0_u32; 1 << hash_bits];
     let (mut at, mut literals_from) = (0, 0);
     while at + 3 <= input.len() {
-        let slot = &mut seen[hash(&input[at..at + 3])];
+        let slot = &mut seen[hash(&input[at..at + 3], hash_bits)];
         let candidate = (*slot as usize).checked_sub(1);
         *slot = u32::try_from(at + 1).ok()?;
         let copy = candidate
@@ -110,9 +113,9 @@ pub fn compress(input: &[u8], max_len: usize) -> Option<Vec<u8>> {
     (out.len() <= max_len).then_some(out)
 }
 
-fn hash(three: &[u8]) -> usize {
+fn hash(three: &[u8], bits: u32) -> usize {
     let value = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-    (value.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
+    (value.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
 }
 
 fn common_prefix(input: &[u8], from: usize, at: usize) -> usize {
@@ -189,7 +192,7 @@ mod tests {
         #[test]
         fn far_repetitions_come_back(gap in 8_000_usize..8_400) {
             let mut text = b"here it is".to_vec();
-            text.extend((0..gap).map(|i| (i * 7919 >> 3) as u8));
+            text.extend((0..gap).map(|i| ((i * 7919) >> 3) as u8));
             text.extend_from_slice(b"here it is");
             round_trip(&text);
         }

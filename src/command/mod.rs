@@ -4,6 +4,27 @@
 //! they run the same for a client and for the master's stream. *Node* commands see the whole
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
+mod counter;
+mod error;
+mod expire;
+mod flush;
+pub mod glob;
+mod introspect;
+mod keys;
+mod long_double;
+pub mod lookup;
+pub mod number;
+mod object;
+mod scan;
+mod string;
+pub mod table;
+#[cfg(test)]
+mod testing;
+
+pub use error::{CommandError, Outcome, printable};
+pub use string::populate;
+pub use table::{Command, Flags, lookup as find};
+
 use rand::rngs::ChaCha8Rng;
 
 use crate::codec::resp::Reply;

@@ -1,83 +1,109 @@
 //! The dataset: numbered databases of keys, values and expiry times, and point-in-time
 //! snapshots of all of it that cost next to nothing to take.
+//!
+//! Never here: a clock, randomness or I/O of its own; what a command means; who may expire a key.
+//! A deadline is data here: keys stay until they are removed, however late it is.
+//!
+//! SNAPSHOT_DESIGN
+
+mod database;
+mod digest;
+mod key;
+mod snapshot;
+mod string;
+pub mod table;
+mod value;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
+
+pub use key::Key;
+pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker};
+pub use string::StringValue;
+pub use value::Value;
 
 use crate::event::Digest;
+use database::Database;
+use digest::RedisDigest;
 
-/// A value. Other types get their own variants here, and their own file beside this one.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Value {
-    /// A string of bytes.
-    String(StringValue),
-}
-
-/// Stub: small, cheaply cloned bytes (integers unboxed).
-#[derive(Debug, Clone, PartialEq)]
-pub struct StringValue(());
-
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
-impl StringValue {
-    pub fn new(bytes: &[u8]) -> Self {
-        todo!()
-    }
-    /// Borrowed, or formatted into a small owned buffer when stored as an integer.
-    pub fn bytes(&self) -> std::borrow::Cow<'_, [u8]> {
-        todo!()
-    }
-    pub fn as_i64(&self) -> Option<i64> {
-        todo!()
-    }
-    pub fn len(&self) -> usize {
-        todo!()
-    }
+/// Estimate of what an allocator sets aside for `bytes`: 16-byte steps and a word of its own.
+fn allocated_bytes(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16)
 }
 
 /// All databases.
-pub struct Keyspace(());
+///
+/// Methods that take a database number panic if it is not below [`Keyspace::databases`]: what
+/// `SELECT` lets through is checked there.
+pub struct Keyspace {
+    databases: Vec<Database>,
+    hash_seed: u64,
+    track_digest: bool,
+}
 
-/// A frozen view of all databases at one moment. `Send`, so that it can be written beside the
-/// event loop; holds memory only for what changed since it was taken.
-pub struct Snapshot(());
-
-#[allow(
-    clippy::todo,
-    unused_variables,
-    missing_docs,
-    reason = "signatures first"
-)]
 impl Keyspace {
     /// `hash_seed` keys the hash tables (from `Env`); `track_digest` keeps [`Keyspace::digest`] current.
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {
-        todo!()
+        let new = |_| Database::new(hash_seed, track_digest);
+        Keyspace {
+            databases: (0..databases).map(new).collect(),
+            hash_seed,
+            track_digest,
+        }
     }
+
+    /// Number of databases, fixed for life.
     pub fn databases(&self) -> u32 {
-        todo!()
+        self.databases.len() as u32
     }
+
+    /// Number of keys in a database, expired ones that are still stored included.
     pub fn len(&self, db: u32) -> usize {
-        todo!()
+        self.db(db).tables.items.len()
     }
+
+    /// Whether no database has a key.
+    pub fn is_empty(&self) -> bool {
+        self.databases.iter().all(|db| db.tables.items.is_empty())
+    }
+
     /// Number of keys with an expiry time, and the mean of what is left of it in ms.
     pub fn expiry_stats(&self, db: u32, now_ms: u64) -> (usize, u64) {
-        todo!()
+        let db = self.db(db);
+        let mean_left_ms = db.mean_deadline_ms().saturating_sub(now_ms);
+        (db.tables.deadlines.len(), mean_left_ms)
     }
 
     /// The value as stored, expired or not. Expiry is decided in `command::lookup`, by role.
+    #[inline]
     pub fn get(&self, db: u32, key: &[u8]) -> Option<&Value> {
-        todo!()
+        let items = &self.db(db).tables.items;
+        Some(&items.get(items.hash(key), key)?.value)
     }
+
+    /// [`Keyspace::get`] and [`Keyspace::expiry`] at the price of one hash.
+    #[inline]
+    pub fn get_with_expiry(&self, db: u32, key: &[u8]) -> Option<(&Value, Option<u64>)> {
+        self.db(db).get(key)
+    }
+
     /// Deadline in ms since 1970.
+    #[inline]
     pub fn expiry(&self, db: u32, key: &[u8]) -> Option<u64> {
-        todo!()
+        let tables = &self.db(db).tables;
+        if tables.deadlines.is_empty() {
+            return None;
+        }
+        tables.expiry(tables.items.hash(key), key)
     }
+
     /// Inserts or replaces; keeps nothing of the old entry. Returns whether the key was there.
     pub fn set(&mut self, db: u32, key: &[u8], value: Value, expiry_ms: Option<u64>) -> bool {
-        todo!()
+        self.db_mut(db).set(key, value, expiry_ms)
     }
+
     /// Changes a value in place (expiry kept); digest and snapshots stay right.
     pub fn update<R>(
         &mut self,
@@ -85,65 +111,125 @@ impl Keyspace {
         key: &[u8],
         change: impl FnOnce(&mut Value) -> R,
     ) -> Option<R> {
-        todo!()
+        self.db_mut(db).update(key, change)
     }
+
     /// Sets or clears the deadline; false if there is no such key.
     pub fn set_expiry(&mut self, db: u32, key: &[u8], expiry_ms: Option<u64>) -> bool {
-        todo!()
-    }
-    pub fn remove(&mut self, db: u32, key: &[u8]) -> Option<(Value, Option<u64>)> {
-        todo!()
-    }
-    pub fn clear(&mut self, db: u32) {
-        todo!()
-    }
-    pub fn clear_all(&mut self) {
-        todo!()
-    }
-    pub fn swap(&mut self, a: u32, b: u32) {
-        todo!()
-    }
-    /// Replaces all data (a load finished), cheaply.
-    pub fn replace_data(&mut self, loaded: Keyspace) {
-        todo!()
+        self.db_mut(db).set_expiry(key, expiry_ms)
     }
 
-    /// Every key of a database with its value and deadline, in an order fixed by the hash seed.
+    /// Takes a key out; its value and deadline, if it was there.
+    pub fn remove(&mut self, db: u32, key: &[u8]) -> Option<(Value, Option<u64>)> {
+        self.db_mut(db).remove(key)
+    }
+
+    /// Empties a database.
+    pub fn clear(&mut self, db: u32) {
+        *self.db_mut(db) = Database::new(self.hash_seed, self.track_digest);
+    }
+
+    /// Empties all databases.
+    pub fn clear_all(&mut self) {
+        for db in 0..self.databases() {
+            self.clear(db);
+        }
+    }
+
+    /// Exchanges the contents of two databases.
+    pub fn swap(&mut self, a: u32, b: u32) {
+        self.databases.swap(a as usize, b as usize);
+    }
+
+    /// Replaces all data (a load finished), cheaply. Panics unless `loaded` was made with as many
+    /// databases and as much tracking.
+    pub fn replace_data(&mut self, loaded: Keyspace) {
+        assert_eq!(self.databases(), loaded.databases(), "as many databases");
+        assert_eq!(self.track_digest, loaded.track_digest, "as much tracking");
+        *self = loaded;
+    }
+
+    /// Every key of a database with its value and deadline, in the order of their hashes: fixed
+    /// by seed and content, whatever the history.
     pub fn iter(&self, db: u32) -> Box<dyn Iterator<Item = (&[u8], &Value, Option<u64>)> + '_> {
-        todo!()
+        let entries = self.db(db).tables.iter();
+        Box::new(entries.map(|(key, value, expiry_ms)| (key.as_bytes(), value, expiry_ms)))
     }
-    /// One step of `SCAN`: keys from `cursor`, at least one bucket and about `count` keys; the
-    /// next cursor, 0 at the end. Every key present throughout a whole scan is returned at least
-    /// once, whatever was inserted or removed meanwhile.
+
+    /// One step of `SCAN`: `count` keys from `cursor` on (at least one; fewer only at the end); the
+    /// next cursor, 0 at the end. Every key present throughout a whole scan is returned exactly
+    /// once, whatever was inserted or removed meanwhile. Cursors stay below 2^48.
     pub fn scan(&self, db: u32, cursor: u64, count: usize, keys: &mut dyn FnMut(&[u8])) -> u64 {
-        todo!()
+        let items = &self.db(db).tables.items;
+        items.scan(cursor, count, &mut |item| keys(&item.key))
     }
-    /// A key picked by `random` (uniform draws from the caller), or `None` if empty.
+
+    /// A key picked by `random` (uniform draws from the caller), each as likely, or `None` if
+    /// the database is empty. One draw.
     pub fn random_key(&self, db: u32, random: &mut dyn FnMut() -> u64) -> Option<Vec<u8>> {
-        todo!()
+        let items = &self.db(db).tables.items;
+        if items.is_empty() {
+            return None;
+        }
+        // The high half of the product is uniform over the ranks, but for len / 2^64.
+        let rank = (u128::from(random()) * items.len() as u128) >> 64;
+        Some(items.at_rank(rank as usize)?.key.to_vec())
     }
+
     /// Up to `limit` keys of a database whose deadline is `<= now_ms`, earliest first.
     pub fn expired(&self, db: u32, now_ms: u64, limit: usize) -> Vec<(Vec<u8>, u64)> {
-        todo!()
+        self.db(db).expired(now_ms, limit)
     }
 
+    /// All data as it is now, frozen: two reference counts a database.
     pub fn snapshot(&self) -> Snapshot {
-        todo!()
+        let tables = self.databases.iter().map(|db| db.tables.clone());
+        let digest = self.track_digest.then(|| self.digest());
+        Snapshot::new(tables.collect(), digest)
     }
+
     /// The rolling digest; zero for an empty dataset. Panics unless tracked.
     pub fn digest(&self) -> Digest {
-        todo!()
+        assert!(self.track_digest, "made with track_digest");
+        snapshot::combine(self.databases.iter().map(Database::digest_sum))
     }
+
     /// The 20 bytes of `DEBUG DIGEST`, by Redis's algorithm (debug.c).
     pub fn redis_digest(&self) -> [u8; 20] {
-        todo!()
+        let mut digest = RedisDigest::default();
+        for (number, db) in (0..).zip(&self.databases) {
+            if !db.tables.items.is_empty() {
+                digest.begin_database(number);
+            }
+            for (key, value, expiry_ms) in db.tables.iter() {
+                digest.add_entry(key, value, expiry_ms.is_some());
+            }
+        }
+        digest.finish()
     }
+
     /// `DEBUG DIGEST-VALUE` of one key (zeros when missing).
     pub fn redis_digest_value(&self, db: u32, key: &[u8]) -> [u8; 20] {
-        todo!()
+        match self.get_with_expiry(db, key) {
+            Some((value, expiry_ms)) => digest::redis_value_digest(value, expiry_ms.is_some()),
+            None => [0; 20],
+        }
     }
-    /// Estimated bytes of all data, for `INFO memory`; O(1).
+
+    /// Estimated bytes of all data, for `INFO memory`; a sum over the databases. What only a
+    /// snapshot still holds is not part of it.
     pub fn used_bytes(&self) -> u64 {
-        todo!()
+        let used: usize = self.databases.iter().map(Database::used_bytes).sum();
+        used as u64
+    }
+
+    #[inline]
+    fn db(&self, db: u32) -> &Database {
+        &self.databases[db as usize]
+    }
+
+    #[inline]
+    fn db_mut(&mut self, db: u32) -> &mut Database {
+        &mut self.databases[db as usize]
     }
 }

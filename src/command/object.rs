@@ -1,0 +1,93 @@
+//! `OBJECT`: how a value is stored (Redis: object.c).
+
+use super::table::{Command, Flags, Group, KeyRange, data};
+use super::{Args, CommandError, Ctx, Outcome, lookup, printable};
+use crate::keyspace::Value;
+
+/// The command of this file.
+pub const COMMANDS: &[Command] = &[Command {
+    name: "object",
+    arity: -2,
+    flags: Flags::READONLY,
+    key_range: KeyRange::new(2, 2, 1),
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "Tells how a value is stored",
+    handler: data!(object),
+}];
+
+const HELP: [&str; 11] = [
+    "OBJECT <subcommand> [<key>]. Subcommands are:",
+    "ENCODING <key>",
+    "    How the value is stored, by Redis's names: int, embstr or raw.",
+    "FREQ <key>",
+    "    Refused: accesses are not counted.",
+    "IDLETIME <key>",
+    "    Refused: the time of the last access is not kept.",
+    "REFCOUNT <key>",
+    "    Number of references, by Redis's rules.",
+    "HELP",
+    "    This text.",
+];
+
+/// Longest string that Redis stores in one piece with its header, bytes.
+const EMBSTR_BYTES: usize = 44;
+/// Redis shares one object for each integer from 0 up to here, exclusive, ...
+const SHARED_INTEGERS: i64 = 10_000;
+/// ... and counts no references of those.
+const SHARED_REFCOUNT: i64 = i32::MAX as i64;
+
+/// The encoding Redis gives a value that was set whole. (What `APPEND` or `SETRANGE` made is
+/// `raw` there until the next restart, whatever its length; here it is named like any other.)
+fn encoding(value: &Value) -> &'static str {
+    match value {
+        Value::String(string) if string.as_i64().is_some() => "int",
+        Value::String(string) if string.len() <= EMBSTR_BYTES => "embstr",
+        Value::String(_) => "raw",
+    }
+}
+
+fn refcount(value: &Value) -> i64 {
+    let Value::String(string) = value;
+    match string.as_i64() {
+        Some(0..SHARED_INTEGERS) => SHARED_REFCOUNT,
+        _ => 1,
+    }
+}
+
+fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    let subcommand = args[1].to_ascii_lowercase();
+    let wanted_len = match subcommand.as_slice() {
+        b"help" => 2,
+        b"encoding" | b"freq" | b"idletime" | b"refcount" => 3,
+        _ => {
+            return Err(CommandError::UnknownSubcommand {
+                given: printable(args[1]),
+                container: "OBJECT",
+            });
+        }
+    };
+    if args.len() != wanted_len {
+        let name = format!("object|{}", printable(&subcommand));
+        return Err(CommandError::WrongArity(name));
+    }
+    if subcommand == b"help" {
+        ctx.reply.array_header(HELP.len());
+        for line in HELP {
+            ctx.reply.status(line);
+        }
+        return Ok(());
+    }
+    let found = lookup::exists_for_read(ctx, ctx.db, args[2]);
+    let Some(value) = ctx.keyspace.get(ctx.db, args[2]).filter(|_| found) else {
+        ctx.reply.null_bulk();
+        return Ok(());
+    };
+    match subcommand.as_slice() {
+        b"encoding" => ctx.reply.bulk(encoding(value)),
+        b"refcount" => ctx.reply.integer(refcount(value)),
+        b"freq" => return Err(CommandError::Other("access frequency is not tracked".into())),
+        _ => return Err(CommandError::Other("idle time is not tracked".into())),
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! The one table of commands: what exists, how many arguments it takes, what it may do, where
+//! its keys are, and who handles it.
+//!
+//! Each family file lists its own in a `COMMANDS` slice; [`FAMILIES`] collects them. Lookup is
+//! one hash and, nearly always, one comparison: the index is computed by the compiler.
+//!
+//! Must never: know what a command does. A rule that holds for a kind of commands (writes on a
+//! read-only replica, commands while loading) is a [`Flags`] bit here and is enforced by the node.
+
+use super::{Args, Ctx, Handler, Outcome};
+
+/// All families.
+const FAMILIES: &[&[Command]] = &[
+    super::string::COMMANDS,
+    super::counter::COMMANDS,
+    super::keys::COMMANDS,
+    super::expire::COMMANDS,
+    super::scan::COMMANDS,
+    super::flush::COMMANDS,
+    super::object::COMMANDS,
+    super::introspect::COMMANDS,
+];
+
+/// Properties of a command, by the names `COMMAND INFO` gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// None.
+    pub const NONE: Flags = Flags(0);
+    /// May change data; refused on a read-only replica.
+    pub const WRITE: Flags = Flags(1);
+    /// Reads data.
+    pub const READONLY: Flags = Flags(1 << 1);
+    /// May make the dataset larger.
+    pub const DENYOOM: Flags = Flags(1 << 2);
+    /// For operators.
+    pub const ADMIN: Flags = Flags(1 << 3);
+    /// Publish/subscribe.
+    pub const PUBSUB: Flags = Flags(1 << 4);
+    /// Not for scripts.
+    pub const NOSCRIPT: Flags = Flags(1 << 5);
+    /// May make the client wait.
+    pub const BLOCKING: Flags = Flags(1 << 6);
+    /// Allowed while a dataset is being loaded.
+    pub const LOADING: Flags = Flags(1 << 7);
+    /// Allowed on a replica whose link is down, with `replica-serve-stale-data no`.
+    pub const STALE: Flags = Flags(1 << 8);
+    /// Not shown by `MONITOR`.
+    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
+    /// Constant or logarithmic time.
+    pub const FAST: Flags = Flags(1 << 10);
+    /// Allowed before authentication.
+    pub const NO_AUTH: Flags = Flags(1 << 11);
+    /// May put something on the stream although it is no write.
+    pub const MAY_REPLICATE: Flags = Flags(1 << 12);
+    /// Not allowed between `MULTI` and `EXEC`.
+    pub const NO_MULTI: Flags = Flags(1 << 13);
+    /// Holds secrets: arguments are never logged. Not shown by `COMMAND INFO`.
+    pub const SENSITIVE: Flags = Flags(1 << 14);
+    /// In the ACL category `@dangerous`. Not shown by `COMMAND INFO`.
+    pub const DANGEROUS: Flags = Flags(1 << 15);
+
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are set.
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names, in Redis's order (server.c `addReplyFlagsForCommand`).
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        const NAMES: [(Flags, &str); 14] = [
+            (Flags::WRITE, "write"),
+            (Flags::READONLY, "readonly"),
+            (Flags::DENYOOM, "denyoom"),
+            (Flags::ADMIN, "admin"),
+            (Flags::PUBSUB, "pubsub"),
+            (Flags::NOSCRIPT, "noscript"),
+            (Flags::BLOCKING, "blocking"),
+            (Flags::LOADING, "loading"),
+            (Flags::STALE, "stale"),
+            (Flags::SKIP_MONITOR, "skip_monitor"),
+            (Flags::FAST, "fast"),
+            (Flags::NO_AUTH, "no_auth"),
+            (Flags::MAY_REPLICATE, "may_replicate"),
+            (Flags::NO_MULTI, "no_multi"),
+        ];
+        NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.has(*flag))
+            .map(|(_, name)| name)
+    }
+}
+
+/// The group of a command in the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Strings.
+    String,
+    /// Keys of any type.
+    Generic,
+    /// About the connection.
+    Connection,
+    /// `MULTI` and its like.
+    Transactions,
+    /// Publish/subscribe.
+    PubSub,
+    /// The server and its roles.
+    Server,
+}
+
+impl Group {
+    /// As `COMMAND DOCS` names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Group::String => "string",
+            Group::Generic => "generic",
+            Group::Connection => "connection",
+            Group::Transactions => "transactions",
+            Group::PubSub => "pubsub",
+            Group::Server => "server",
+        }
+    }
+
+    /// Its ACL category, if it has one.
+    const fn acl_category(self) -> Option<&'static str> {
+        match self {
+            Group::String => Some("string"),
+            Group::Generic => Some("keyspace"),
+            Group::Connection => Some("connection"),
+            Group::Transactions => Some("transaction"),
+            Group::PubSub => Some("pubsub"),
+            Group::Server => None,
+        }
+    }
+}
+
+/// Which arguments are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Position of the first key; the name is at 0. 0: there are none.
+    pub first: i32,
+    /// Position of the last; negative counts from the end, -1 is the last argument.
+    pub last: i32,
+    /// From one key to the next.
+    pub step: i32,
+}
+
+impl KeyRange {
+    /// No keys.
+    pub const NONE: KeyRange = KeyRange::new(0, 0, 0);
+    /// The first argument.
+    pub const ONE: KeyRange = KeyRange::new(1, 1, 1);
+    /// The first and the second.
+    pub const TWO: KeyRange = KeyRange::new(1, 2, 1);
+    /// All arguments.
+    pub const ALL: KeyRange = KeyRange::new(1, -1, 1);
+    /// Every other argument, from the first.
+    pub const PAIRS: KeyRange = KeyRange::new(1, -1, 2);
+
+    /// Any other.
+    pub const fn new(first: i32, last: i32, step: i32) -> Self {
+        Self { first, last, step }
+    }
+}
+
+/// A row of the table.
+pub struct Command {
+    /// In lower case.
+    pub name: &'static str,
+    /// Number of arguments, name included; negative: at least so many.
+    pub arity: i32,
+    /// What it may do.
+    pub flags: Flags,
+    /// Where its keys are.
+    pub key_range: KeyRange,
+    /// Group in the documentation.
+    pub group: Group,
+    /// First version of Redis that had it.
+    pub since: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Who does it.
+    pub handler: Handler,
+}
+
+impl Command {
+    /// Whether it may be called with so many arguments, name included.
+    pub fn accepts(&self, argument_count: usize) -> bool {
+        let wanted = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 {
+            argument_count >= wanted
+        } else {
+            argument_count == wanted
+        }
+    }
+
+    /// The keys among `args` (name first); stops where the arguments stop.
+    pub fn keys<'a>(&self, args: &Args<'a>) -> impl Iterator<Item = &'a [u8]> {
+        let range = self.key_range;
+        let count = i32::try_from(args.len()).unwrap_or(i32::MAX);
+        let last = if range.last < 0 {
+            count + range.last
+        } else {
+            range.last.min(count - 1)
+        };
+        let (first, last) = if range.first == 0 {
+            (1, 0)
+        } else {
+            (range.first, last)
+        };
+        // Not negative: `first` is 1 or more.
+        (first..=last)
+            .step_by(range.step.max(1).unsigned_abs() as usize)
+            .map(|position| args[position.unsigned_abs() as usize])
+    }
+
+    /// ACL categories without the `@`, in Redis's order. All but the group's own and
+    /// `dangerous` follow from the flags (acl.c `setImplicitACLCategories`).
+    pub fn acl_categories(&self) -> impl Iterator<Item = &'static str> {
+        let has = |flag| self.flags.has(flag);
+        let when = |condition: bool, name| condition.then_some(name);
+        let group = |group: Group| {
+            let category = group.acl_category();
+            category.filter(|_| self.group == group)
+        };
+        [
+            group(Group::Generic),
+            when(has(Flags::READONLY), "read"),
+            when(has(Flags::WRITE), "write"),
+            group(Group::String),
+            group(Group::PubSub),
+            when(has(Flags::ADMIN), "admin"),
+            when(has(Flags::FAST), "fast"),
+            when(!has(Flags::FAST), "slow"),
+            when(has(Flags::BLOCKING), "blocking"),
+            when(has(Flags::DANGEROUS) || has(Flags::ADMIN), "dangerous"),
+            group(Group::Connection),
+            group(Group::Transactions),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Writes the error reply of a handler that refused.
+pub(super) fn conclude(outcome: Outcome, ctx: &mut Ctx<'_>) {
+    if let Err(refusal) = outcome {
+        ctx.reply.error(refusal.to_string());
+    }
+}
+
+/// `Handler::Data` of a function that returns an [`Outcome`].
+macro_rules! data {
+    ($handler:expr) => {
+        $crate::command::Handler::Data(|ctx, args| {
+            let outcome = $handler(ctx, args);
+            $crate::command::table::conclude(outcome, ctx);
+        })
+    };
+}
+pub(super) use data;
+
+/// Slots of the index; a power of two, at least twice the number of commands.
+const SLOTS: usize = 512;
+/// Marks an empty slot.
+const EMPTY: (u8, u8) = (u8::MAX, u8::MAX);
+/// Family and row of each command, at the slot of its name or (linear probing) the next free one.
+static INDEX: [(u8, u8); SLOTS] = index();
+
+const fn slot_of(name: &[u8]) -> usize {
+    // FNV-1a over the lower-case name: no seed, the same in every run.
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name[at].to_ascii_lowercase() as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ (hash >> 15)) as usize % SLOTS
+}
+
+const fn index() -> [(u8, u8); SLOTS] {
+    let mut slots = [EMPTY; SLOTS];
+    let mut used = 0;
+    let mut family = 0;
+    while family < FAMILIES.len() {
+        let mut row = 0;
+        while row < FAMILIES[family].len() {
+            let mut slot = slot_of(FAMILIES[family][row].name.as_bytes());
+            while slots[slot].0 != u8::MAX {
+                slot = (slot + 1) % SLOTS;
+            }
+            assert!(family < 255 && row < 255 && used < SLOTS / 2);
+            slots[slot] = (family as u8, row as u8);
+            used += 1;
+            row += 1;
+        }
+        family += 1;
+    }
+    slots
+}
+
+/// The command of that name, in any case.
+pub fn lookup(name: &[u8]) -> Option<&'static Command> {
+    let mut slot = slot_of(name);
+    loop {
+        let (family, row) = INDEX[slot];
+        if (family, row) == EMPTY {
+            return None;
+        }
+        let command = &FAMILIES[family as usize][row as usize];
+        if command.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(command);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// All commands, family by family.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case_and_no_name_is_given_twice() {
+        for command in all() {
+            for name in [command.name.to_owned(), command.name.to_uppercase()] {
+                let found = lookup(name.as_bytes()).expect("listed, so found");
+                assert!(std::ptr::eq(found, command), "{name} is listed twice");
+            }
+            assert_eq!(command.name, command.name.to_lowercase());
+            assert_ne!(command.arity, 0);
+        }
+        for name in ["", "ge", "gett", "get ", "\0", "object|encoding"] {
+            assert!(lookup(name.as_bytes()).is_none(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn no_command_is_far_from_its_slot() {
+        let probes = |command: &Command| {
+            let mut slot = slot_of(command.name.as_bytes());
+            let mut steps = 0;
+            loop {
+                let (family, row) = INDEX[slot];
+                if FAMILIES[family as usize][row as usize].name == command.name {
+                    return steps;
+                }
+                steps += 1;
+                slot = (slot + 1) % SLOTS;
+            }
+        };
+        assert!(all().map(probes).max() <= Some(6));
+    }
+
+    #[test]
+    fn arity_counts_the_name() {
+        let get = lookup(b"get").expect("exists");
+        assert!(get.accepts(2) && !get.accepts(1) && !get.accepts(3));
+        let del = lookup(b"del").expect("exists");
+        assert!(!del.accepts(1) && del.accepts(2) && del.accepts(200));
+    }
+
+    #[test]
+    fn keys_are_where_the_row_says() {
+        let keys = |line: &str| {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = lookup(args[0]).expect("exists");
+            command.keys(&args).collect::<Vec<_>>().join(&b' ')
+        };
+        assert_eq!(keys("set k v ex 10"), b"k");
+        assert_eq!(keys("mset a 1 b 2"), b"a b");
+        assert_eq!(keys("del a b c"), b"a b c");
+        assert_eq!(keys("rename a b"), b"a b");
+        assert_eq!(keys("copy a b db 1"), b"a b");
+        assert_eq!(keys("object encoding k"), b"k");
+        assert_eq!(keys("object help"), b"");
+        assert_eq!(keys("dbsize"), b"");
+        assert_eq!(keys("del"), b"", "too few arguments are no reason to panic");
+    }
+}
