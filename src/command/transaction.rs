@@ -34,11 +34,11 @@ fn exec(node: &mut Node, now: Now, id: ClientId, _: &Args<'_>) -> Outcome {
 }
 
 fn discard(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node.end_transaction(id).is_some() {
-        ok(node, id)
-    } else {
-        error("DISCARD without MULTI")
+    if node.clients.get(&id).is_none_or(|client| client.transaction.is_none()) {
+        return error("DISCARD without MULTI");
     }
+    node.end_transaction(id);
+    ok(node, id)
 }
 
 fn watch(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {

@@ -1,7 +1,7 @@
 //! Turning what the replication core wants into actions of the shell, and log lines.
 
 use crate::env::{LogLevel, LogLine, Now};
-use crate::event::{Event, PsyncAnswer, Role};
+use crate::event::{Event, Role};
 use crate::replication::{Output as CoreOutput, SnapshotPlan, SnapshotTarget};
 
 use super::client::Transfer;
@@ -75,24 +75,7 @@ impl Node {
             CoreOutput::Demoted => self.close_blocked_clients(),
             CoreOutput::Log { level, text } => self.log(level, || text),
             CoreOutput::Event(event) => {
-                self.count_sync(&event);
                 self.probe.emit(now, &event);
-            }
-        }
-    }
-
-    /// `INFO stats` counts syncs from what the core says about each `PSYNC`.
-    fn count_sync(&mut self, event: &Event<'_>) {
-        if let Event::PsyncAnswered { answer, asked_id, .. } = event {
-            match answer {
-                PsyncAnswer::Continue { .. } => self.stats.sync_partial_ok += 1,
-                PsyncAnswer::Full(_) => {
-                    self.stats.sync_full += 1;
-                    if asked_id.is_some() {
-                        self.stats.sync_partial_err += 1;
-                    }
-                }
-                PsyncAnswer::Refused => {}
             }
         }
     }

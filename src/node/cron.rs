@@ -60,14 +60,11 @@ impl Node {
         let config = self.replication.config();
         let backlog = self.replication.backlog();
         let event = Event::Buffers {
-            backlog_bytes: backlog.map_or(0, |(_, bytes)| bytes),
+            backlog_bytes: backlog.map_or(0, |backlog| backlog.histlen),
             backlog_limit_bytes: config.repl_backlog_size_bytes,
             held_bytes: self.replication.held_bytes(),
             replica_pending_bytes: pending.into_iter().max().unwrap_or(0),
-            replica_limit_bytes: match config.replica_hard_limit_bytes {
-                0 => 0,
-                limit => limit.max(config.repl_backlog_size_bytes),
-            },
+            replica_limit_bytes: config.effective_hard_limit_bytes(),
             client_output_bytes,
         };
         self.probe.emit(now, &event);

@@ -12,6 +12,7 @@ mod blocking;
 mod client;
 mod connections;
 mod cron;
+mod directives;
 mod dispatch;
 mod effects;
 mod expire;
@@ -223,6 +224,8 @@ pub struct Node {
     pub(crate) process_id: u32,
     pub(crate) born: Now,
     probe: probe::Watcher,
+    /// `CONFIG REWRITE` under way: job and new text.
+    rewriting: Option<(u64, String)>,
 }
 
 impl Node {
@@ -280,6 +283,7 @@ impl Node {
             process_id,
             born: now,
             probe: probe::Watcher::new(probe),
+            rewriting: None,
         }
     }
 
@@ -422,8 +426,8 @@ impl Node {
     }
 
     /// A `WriteFile` is over.
-    pub fn file_written(&mut self, now: Now, job: u64, result: Result<(), String>) {
-        self.rewrite_is_over(now, job, result);
+    pub fn file_written(&mut self, _now: Now, job: u64, result: Result<(), String>) {
+        self.rewrite_is_over(job, result);
     }
 
     /// A `Listen` is over. At start, failing ends the process.

@@ -60,6 +60,9 @@ impl Node {
 
     /// `EXEC` (multi.c `execCommand`).
     pub(crate) fn execute_transaction(&mut self, now: Now, id: ClientId) {
+        if self.clients.get(&id).is_none_or(|client| client.transaction.is_none()) {
+            return self.reply_error(id, "ERR EXEC without MULTI");
+        }
         if self.watched_key_expired(now, id)
             && let Some(client) = self.clients.get_mut(&id)
         {
@@ -67,7 +70,7 @@ impl Node {
         }
         let broken = self.clients.get(&id).is_some_and(|client| client.watch_broken);
         let Some(transaction) = self.end_transaction(id) else {
-            return self.reply_error(id, "ERR EXEC without MULTI");
+            return;
         };
         if transaction.refused {
             let text = "EXECABORT Transaction discarded because of previous errors.";
