@@ -2,7 +2,6 @@
 //! and directives that follow it as if they stood at the end of the file.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 
 /// What `--help` prints.
 pub const USAGE: &str = "\
@@ -43,8 +42,10 @@ pub enum Invocation {
     Run {
         /// The file.
         source: ConfigSource,
-        /// The options, as lines of redis.conf.
-        directives: String,
+        /// The options, each name and value by itself, as [`Config::load`] takes them.
+        ///
+        /// [`Config::load`]: crate::config::Config::load
+        overrides: Vec<String>,
     },
 }
 
@@ -81,60 +82,26 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         Some((first, rest)) if !first.starts_with('-') => (ConfigSource::File(first.clone()), rest),
         Some(_) | None => (ConfigSource::None, arguments.as_slice()),
     };
+    check(options)?;
     Ok(Invocation::Run {
         source,
-        directives: directives(options)?,
+        overrides: options.to_vec(),
     })
 }
 
-fn directives(options: &[String]) -> Result<String, ArgsError> {
-    let mut lines = String::new();
-    for option in options {
-        if let Some(directive) = option.strip_prefix("--") {
-            if directive.trim().is_empty() {
-                return Err(ArgsError::NoName);
-            }
-            if !lines.is_empty() {
-                lines.push('\n');
-            }
-            // Verbatim: `"--port 6379"` in one argument is a whole line.
-            lines.push_str(directive);
-        } else if lines.is_empty() {
-            return Err(match option.starts_with('-') {
-                true => ArgsError::OneDash(option.clone()),
-                false => ArgsError::Unexpected(option.clone()),
-            });
-        } else {
-            lines.push(' ');
-            quote(option, &mut lines);
-        }
+fn check(options: &[String]) -> Result<(), ArgsError> {
+    if let Some(first) = options.first()
+        && !first.starts_with("--")
+    {
+        return Err(match first.starts_with('-') {
+            true => ArgsError::OneDash(first.clone()),
+            false => ArgsError::Unexpected(first.clone()),
+        });
     }
-    if !lines.is_empty() {
-        lines.push('\n');
+    match options.iter().any(|option| option.trim_end() == "--") {
+        true => Err(ArgsError::NoName),
+        false => Ok(()),
     }
-    Ok(lines)
-}
-
-/// In double quotes, with the escapes that redis.conf knows.
-fn quote(text: &str, line: &mut String) {
-    line.push('"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => {
-                line.push('\\');
-                line.push(char::from(byte));
-            }
-            b'\n' => line.push_str("\\n"),
-            b'\r' => line.push_str("\\r"),
-            b'\t' => line.push_str("\\t"),
-            0x20..=0x7e => line.push(char::from(byte)),
-            _ => {
-                // Writing to a string cannot fail.
-                let _ = write!(line, "\\x{byte:02x}");
-            }
-        }
-    }
-    line.push('"');
 }
 
 #[cfg(test)]
@@ -145,42 +112,22 @@ mod tests {
         parse(arguments.iter().map(OsString::from))
     }
 
-    fn run(arguments: &[&str]) -> (ConfigSource, String) {
+    fn run(arguments: &[&str]) -> (ConfigSource, Vec<String>) {
         match read(arguments).expect("arguments that make sense") {
-            Invocation::Run { source, directives } => (source, directives),
+            Invocation::Run { source, overrides } => (source, overrides),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn a_file_and_directives_behind_it() {
-        assert_eq!(run(&[]), (ConfigSource::None, String::new()));
-        assert_eq!(
-            run(&[
-                "a.conf",
-                "--port",
-                "1",
-                "--replicaof",
-                "h",
-                "2",
-                "--save",
-                ""
-            ]),
-            (
-                ConfigSource::File("a.conf".to_owned()),
-                "port \"1\"\nreplicaof \"h\" \"2\"\nsave \"\"\n".to_owned()
-            )
-        );
-        assert_eq!(
-            run(&["-", "--port 1"]),
-            (ConfigSource::Stdin, "port 1\n".to_owned())
-        );
-    }
-
-    #[test]
-    fn values_keep_every_byte() {
-        let (_, directives) = run(&["--requirepass", "a \"b\\ \n\té"]);
-        assert_eq!(directives, "requirepass \"a \\\"b\\\\ \\n\\t\\xc3\\xa9\"\n");
+        assert_eq!(run(&[]), (ConfigSource::None, vec![]));
+        let (source, overrides) = run(&["a.conf", "--port", "1", "--replicaof", "h", "2"]);
+        assert_eq!(source, ConfigSource::File("a.conf".to_owned()));
+        assert_eq!(overrides, ["--port", "1", "--replicaof", "h", "2"]);
+        let (source, overrides) = run(&["-", "--save", ""]);
+        assert_eq!(source, ConfigSource::Stdin);
+        assert_eq!(overrides, ["--save", ""]);
     }
 
     #[test]

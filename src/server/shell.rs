@@ -63,8 +63,8 @@ impl<E: Env> Shell<E> {
             mono: Duration::ZERO,
             unix_ms: env.unix_ms(),
         };
-        let _ = config_file;
-        let node = Node::new(now, config, env.random_seed(), env.process_id(), probe);
+        let (seed, process_id) = (env.random_seed(), env.process_id());
+        let node = Node::new(now, config, config_file, seed, process_id, probe);
         Rc::new(Self {
             env,
             node: RefCell::new(node),
