@@ -8,3 +8,4 @@ pub mod event;
 pub mod keyspace;
 pub mod node;
 pub mod replication;
+pub mod server;

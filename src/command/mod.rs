@@ -4,24 +4,31 @@
 //! they run the same for a client and for the master's stream. *Node* commands see the whole
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
+mod admin;
+mod client;
+mod connection;
 mod counter;
+mod debug;
 mod error;
 mod expire;
 mod flush;
 pub mod glob;
+pub mod info;
 mod introspect;
 mod keys;
 mod long_double;
 pub mod lookup;
 pub mod number;
 mod object;
+mod persistence;
+mod replication;
 mod scan;
+mod server;
 mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
+mod transaction;
 
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;

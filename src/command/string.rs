@@ -55,7 +55,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// Longest string a client may make (the default of `proto-max-bulk-len`), bytes.
-const MAX_STRING_BYTES: usize = 512 * 1024 * 1024;
+pub(super) const MAX_STRING_BYTES: usize = 512 * 1024 * 1024;
 
 /// What becomes of the deadline of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,14 @@ const FAMILIES: &[&[Command]] = &[
     super::flush::COMMANDS,
     super::object::COMMANDS,
     super::introspect::COMMANDS,
+    super::connection::COMMANDS,
+    super::client::COMMANDS,
+    super::transaction::COMMANDS,
+    super::replication::COMMANDS,
+    super::persistence::COMMANDS,
+    super::server::COMMANDS,
+    super::info::COMMANDS,
+    super::debug::COMMANDS,
 ];
 
 /// Properties of a command, by the names `COMMAND INFO` gives them.

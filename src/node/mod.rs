@@ -7,13 +7,47 @@
 //! Order of calls: after *every* call that takes `&mut self`, drain [`Node::poll_action`] until
 //! `None`, performing each action in order.
 
-use bytes::{Bytes, BytesMut};
+mod actions;
+mod blocking;
+mod client;
+mod connections;
+mod cron;
+mod directives;
+mod dispatch;
+mod effects;
+mod expire;
+mod master;
+mod persist;
+mod probe;
+mod settings;
+mod shutdown;
+mod stats;
+mod transaction;
+mod watch;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+
+use crate::command::Effects;
 use crate::config::Config;
 use crate::env::{LogLine, Now, Peer};
-use crate::event::Probe;
+use crate::event::{Probe, ReplicaState};
 use crate::keyspace::{Keyspace, Snapshot};
-use crate::replication::{LinkId, SavedPosition, SnapshotId};
+use crate::replication::{IdSource, Replication, SavedPosition, SnapshotId};
+
+pub(crate) use blocking::PauseKind;
+pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
+pub(crate) use persist::Purpose;
+pub(crate) use shutdown::ShutdownFlags;
 
 /// A client connection. Never reused within one life of a process.
 pub type ClientId = u64;
@@ -121,113 +155,287 @@ pub struct Output {
     pub close_after: bool,
 }
 
-/// One node.
+/// One node. See the module's text for the order of calls.
 pub struct Node {
-    _todo: (),
+    pub(crate) config: Config,
+    pub(crate) settings: settings::Settings,
+    /// The file to rewrite: its path, and its text as last read or written.
+    pub(crate) config_file: Option<(String, String)>,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) replication: Replication,
+    pub(crate) clients: BTreeMap<ClientId, Client>,
+    next_client: ClientId,
+    pub(crate) monitors: BTreeSet<ClientId>,
+    monitor_lines: Vec<(ClientId, String)>,
+    pub(crate) watches: watch::Watches,
+    pub(crate) pauses: blocking::Pauses,
+    actions: VecDeque<Action>,
+    pub(crate) effects: Effects,
+    unit: effects::Unit,
+    /// A command runs inside `EXEC`: it may not block.
+    pub(crate) in_exec: bool,
+    pub(crate) random: ChaCha8Rng,
+    hash_seed: u64,
+    pub(crate) master: master::MasterSide,
+    /// Database of the master's stream while there is no connection.
+    master_db: u32,
+    pub(crate) persist: persist::Persist,
+    pub(crate) shutdown: Option<shutdown::Shutdown>,
+    /// `Exit` has been asked for.
+    exiting: bool,
+    /// The first load is over.
+    started: bool,
+    listening: bool,
+    announced: bool,
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    pub(crate) active_expire: bool,
+    expire_db: u32,
+    pub(crate) stats: stats::Stats,
+    pub(crate) rates: cron::Rates,
+    pub(crate) run_id: String,
+    pub(crate) process_id: u32,
+    pub(crate) born: Now,
+    probe: probe::Watcher,
+    /// `CONFIG REWRITE` under way: job and new text.
+    rewriting: Option<(u64, String)>,
 }
 
-#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Node {
     /// `seed` feeds the node's own generators (replication ids, run id, `RANDOMKEY`, hash seed).
-    /// `config_path` is the file to rewrite, if any.
+    /// `config_file` is the path and the text of the file to rewrite, if there is one.
     pub fn new(
         now: Now,
         config: Config,
+        config_file: Option<(String, String)>,
         seed: [u8; 32],
         process_id: u32,
         probe: Option<Box<dyn Probe>>,
     ) -> Self {
-        todo!()
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let mut id_seed = [0; 32];
+        random.fill_bytes(&mut id_seed);
+        let mut run_id = [0; 20];
+        random.fill_bytes(&mut run_id);
+        let hash_seed = random.next_u64();
+        let track_digest = probe.is_some();
+        Self {
+            settings: settings::Settings::read(&config),
+            config_file,
+            keyspace: Keyspace::new(config.databases, hash_seed, track_digest),
+            replication: Replication::new(
+                settings::replication_config(&config),
+                IdSource::seeded(id_seed),
+            ),
+            config,
+            clients: BTreeMap::new(),
+            next_client: MASTER + 1,
+            monitors: BTreeSet::new(),
+            monitor_lines: Vec::new(),
+            watches: watch::Watches::default(),
+            pauses: blocking::Pauses::default(),
+            actions: VecDeque::new(),
+            effects: Effects::default(),
+            unit: effects::Unit::default(),
+            in_exec: false,
+            random,
+            hash_seed,
+            master: master::MasterSide::default(),
+            master_db: 0,
+            persist: persist::Persist::new(now),
+            shutdown: None,
+            exiting: false,
+            started: false,
+            listening: false,
+            announced: false,
+            active_expire: true,
+            expire_db: 0,
+            stats: stats::Stats::default(),
+            rates: cron::Rates::default(),
+            run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            process_id,
+            born: now,
+            probe: probe::Watcher::new(probe),
+            rewriting: None,
+        }
     }
-    /// First call: asks for `Load` of the RDB file; clients may connect meanwhile and get `-LOADING`.
+
+    /// First call: asks for `Listen` and for `Load` of the RDB file; clients may connect
+    /// meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
-        todo!()
+        self.log_warning("Server initialized".into());
+        self.actions.push_back(Action::Listen(self.settings.listen.clone()));
+        self.load_own_file(now, true);
     }
+
+    /// The next thing to do, in order.
     pub fn poll_action(&mut self) -> Option<Action> {
-        todo!()
+        self.actions.pop_front()
     }
+
     /// Cron; call every [`Node::tick_period`].
     pub fn tick(&mut self, now: Now) {
-        todo!()
+        self.run_cron(now);
     }
+
     /// 1/hz, at most 100 ms.
-    pub fn tick_period(&self) -> std::time::Duration {
-        todo!()
+    pub fn tick_period(&self) -> Duration {
+        self.settings.tick_period
     }
-    /// SIGTERM / SIGINT.
+
+    /// SIGTERM or SIGINT: a shutdown as `shutdown-on-sigterm` and `shutdown-on-sigint` say.
     pub fn signal_shutdown(&mut self, now: Now, signal_name: &str) {
-        todo!()
+        self.log_warning(format!("Received {signal_name} scheduling shutdown..."));
+        let configured = match signal_name {
+            "SIGINT" => self.config.shutdown_on_sigint,
+            _ => self.config.shutdown_on_sigterm,
+        };
+        let flags = ShutdownFlags {
+            save: configured.save == Some(true),
+            // What is still being loaded is no state to save.
+            nosave: configured.save == Some(false) || self.is_loading(),
+            now: configured.now,
+            force: configured.force,
+        };
+        self.begin_shutdown(now, None, flags);
     }
 
     // --- connections
-    /// A new connection; `Err` holds an error reply to write before closing (maxclients, protected mode).
+
+    /// A new connection; `Err` holds an error reply to write before closing (maxclients,
+    /// protected mode).
     pub fn accept(&mut self, now: Now, peer: Peer) -> Result<ClientId, Bytes> {
-        todo!()
+        self.accept_client(now, peer)
     }
+
     /// Bytes arrived. The node takes what it can from the front of `input`; what stays is an
     /// incomplete command, or waits because the client is blocked or paused (then the shell
-    /// calls again with the same buffer after a `Wake`). Whether to go on reading: [`Node::wants_input`].
+    /// calls again with the same buffer after a `Wake`). Whether to go on reading:
+    /// [`Node::wants_input`].
     pub fn client_bytes(&mut self, now: Now, client: ClientId, input: &mut BytesMut) {
-        todo!()
+        self.read_client(now, client, input);
     }
+
+    /// Whether more bytes of this client may be read.
     pub fn wants_input(&self, client: ClientId) -> bool {
-        todo!()
+        self.client_wants_input(client)
     }
-    /// What to write next (replies first, then, for an online replica, stream bytes, at most about
-    /// 64 KiB). `None`: nothing now. A connection in a transfer yields nothing here until it is over.
-    pub fn take_output(&mut self, now: Now, client: ClientId) -> Option<Output> {
-        todo!()
+
+    /// What to write next (replies first, then, for an online replica, stream bytes, at most
+    /// about 64 KiB). `None`: nothing now, or what was handed out last has not been written. A
+    /// connection in a transfer yields what it was owed before, then nothing until it is over.
+    pub fn take_output(&mut self, _now: Now, client: ClientId) -> Option<Output> {
+        self.hand_out(client)
     }
+
     /// This many bytes taken with `take_output` have reached the socket (for limits and stats).
     pub fn wrote(&mut self, now: Now, client: ClientId, bytes: usize) {
-        todo!()
+        self.note_written(now, client, bytes);
     }
+
     /// The connection is gone (peer closed, error, or after `Close`).
     pub fn client_closed(&mut self, now: Now, client: ClientId) {
-        todo!()
+        self.forget_client(now, client);
     }
 
     // --- the link to the master
+
+    /// The connection asked for by `ConnectMaster` stands.
     pub fn master_connected(&mut self, now: Now, attempt: u64, peer: Peer) {
-        todo!()
+        self.link_connected(now, attempt, peer);
     }
+
+    /// Bytes from the master.
     pub fn master_bytes(&mut self, now: Now, attempt: u64, bytes: &[u8]) {
-        todo!()
+        self.link_bytes(now, attempt, bytes);
     }
+
+    /// The connection to the master is lost, or could not be made.
     pub fn master_closed(&mut self, now: Now, attempt: u64, reason: &str) {
-        todo!()
+        self.link_closed(now, attempt, reason);
     }
+
+    /// What to write to the master next.
     pub fn take_master_output(&mut self) -> Option<BytesMut> {
-        todo!()
+        let bytes = self.master.output.split();
+        (!bytes.is_empty()).then_some(bytes)
     }
 
     // --- persistence
+
+    /// A `Save` is over: the size of the file in bytes, or why it failed.
     pub fn save_finished(&mut self, now: Now, job: u64, result: Result<u64, String>) {
-        todo!()
+        self.save_is_over(now, job, result);
     }
+
+    /// All bytes of a snapshot have been handed to this connection.
     pub fn transfer_finished(&mut self, now: Now, snapshot: SnapshotId, client: ClientId) {
-        todo!()
+        self.one_transfer_over(now, snapshot, client);
     }
+
+    /// A `SendStream` is over.
     pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<(), String>) {
-        todo!()
+        self.stream_is_over(now, job, result);
     }
-    /// `job` 0: the load of a full sync. `Err(None)`: there is no such file.
+
+    /// A load is over; `job` 0: the load of a full sync.
     pub fn loaded(&mut self, now: Now, job: u64, result: Result<LoadedData, LoadError>) {
-        todo!()
+        self.load_is_over(now, job, result);
     }
-    /// A fresh keyspace to load into (same hash seed, databases and digest tracking), and whether expired
-    /// keys are to be dropped (a master's start) or kept.
+
+    /// A fresh keyspace to load into (same hash seed, databases and digest tracking), and whether
+    /// expired keys are to be dropped. They never are: a master removes them after the load, so
+    /// that its replicas are told.
     pub fn load_target(&self) -> (Keyspace, bool) {
-        todo!()
+        (self.empty_keyspace(), false)
     }
-    pub fn load_progress(&mut self, now: Now, loaded_bytes: u64, total_bytes: u64) {
-        todo!()
+
+    /// How far a load is, for `INFO persistence`.
+    pub fn load_progress(&mut self, _now: Now, loaded_bytes: u64, total_bytes: u64) {
+        if let Some(load) = &mut self.persist.load {
+            load.loaded_bytes = loaded_bytes;
+            load.total_bytes = total_bytes;
+        }
     }
-    pub fn file_written(&mut self, now: Now, job: u64, result: Result<(), String>) {
-        todo!()
+
+    /// A `WriteFile` is over.
+    pub fn file_written(&mut self, _now: Now, job: u64, result: Result<(), String>) {
+        self.rewrite_is_over(job, result);
     }
+
+    /// A `Listen` is over. At start, failing ends the process.
     pub fn listening(&mut self, now: Now, result: Result<(), String>) {
-        todo!()
+        match result {
+            Ok(()) => {
+                self.listening = true;
+                self.announce_ready();
+            }
+            Err(error) if self.listening => {
+                self.log_warning(format!("Failed changing listening address: {error}"));
+            }
+            Err(error) => {
+                let port = self.config.port;
+                self.log_warning(format!("Failed listening on port {port} (TCP), aborting. {error}"));
+                self.exit(now, 1);
+            }
+        }
+    }
+
+    /// Says so once, when both are true.
+    fn announce_ready(&mut self) {
+        if self.started && self.listening && !self.announced {
+            self.announced = true;
+            self.log_notice("Ready to accept connections".into());
+        }
+    }
+}
+
+/// `state=` of a replica in `INFO replication` (replication.c `replstateToString`).
+pub(crate) fn replica_state_name(state: ReplicaState) -> &'static str {
+    match state {
+        ReplicaState::WaitStart | ReplicaState::WaitEnd => "wait_bgsave",
+        ReplicaState::Sending => "send_bulk",
+        ReplicaState::AwaitAck | ReplicaState::Online => "online",
+        ReplicaState::Gone => "gone",
     }
 }
 
@@ -240,5 +448,3 @@ pub enum LoadError {
     Refused(String),
 }
 
-#[allow(dead_code, reason = "used by the signatures only until the node is written")]
-type Unused = LinkId;

@@ -1,17 +1,48 @@
 //! The replication protocol, as a state machine without I/O.
-//!
-//! (The essay goes here.)
 
+mod apply;
+pub mod backlog;
+mod config;
+mod failover;
+mod handshake;
 pub mod id;
+mod info;
+mod master;
+mod master_link;
+mod output;
+mod payload;
+pub mod psync;
+mod replconf;
+mod replica_link;
+mod roles;
+mod snapshot;
+mod stream;
+mod wait;
 
+pub use backlog::BacklogInfo;
+pub use config::ReplicationConfig;
+pub use failover::FailoverState;
 pub use id::{IdSource, NotAnId, Offset, ReplicationId};
+pub use info::{Counters, ReplicaInfo, ReplicationInfo, Transfer, Upstream};
+pub use output::{
+    MasterCommand, Output, ReplconfAnswer, SavedPosition, SnapshotPlan, SnapshotTarget, Write,
+};
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::env::LogLevel;
-use crate::event::{Event, MasterLinkState, ReplicaState, Role};
+use crate::event::{Event, MasterLinkState, Role};
+
+use backlog::Backlog;
+use failover::Failover;
+use master_link::MasterLink;
+use replica_link::{Announced, ReplicaLink};
+use snapshot::CurrentSnapshot;
+use wait::Waiter;
 
 /// A client connection of the node, by its client id. A replica is a client that sent `PSYNC`.
+/// Never used again once closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
 
@@ -22,359 +53,240 @@ pub struct SnapshotId(pub u64);
 /// Time since the process started; the only clock that the core is told.
 pub type Mono = Duration;
 
-/// The directives that the core obeys. Names are those of redis.conf.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicationConfig {
-    pub repl_ping_replica_period: Duration,
-    pub repl_timeout: Duration,
-    pub repl_backlog_size_bytes: u64,
-    /// `None`: never freed (`repl-backlog-ttl 0`).
-    pub repl_backlog_ttl: Option<Duration>,
-    pub repl_diskless_sync: bool,
-    pub repl_diskless_sync_delay: Duration,
-    /// 0: no maximum.
-    pub repl_diskless_sync_max_replicas: usize,
-    pub min_replicas_to_write: usize,
-    pub min_replicas_max_lag: Duration,
-    pub replica_serve_stale_data: bool,
-    pub masterauth: Option<Vec<u8>>,
-    pub masteruser: Option<Vec<u8>>,
-    /// `replica-announce-port`, or else the port listened on.
-    pub announce_port: u16,
-    pub announce_ip: Option<String>,
-    /// `client-output-buffer-limit replica`: hard, soft (bytes; 0 none), soft seconds. The core
-    /// raises the hard limit to at least `repl_backlog_size_bytes`, as Redis does.
-    pub replica_hard_limit_bytes: u64,
-    pub replica_soft_limit_bytes: u64,
-    pub replica_soft_limit_time: Duration,
-}
+/// Time between two runs of what Redis does in `replicationCron`.
+const CRON_PERIOD: Duration = Duration::from_secs(1);
 
-/// What the core wants done. Drained with [`Replication::poll_output`] right after every call,
-/// before the dataset can change: `StartSnapshot` means *now*, at the core's current offset.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Append to the ordinary output buffer of a client connection (handshake replies,
-    /// keepalive newlines). Stream bytes are not sent this way: see [`Replication::stream_chunk`].
-    Reply {
-        link: LinkId,
-        bytes: Vec<u8>,
-    },
-    /// There are new stream bytes for this link (or it may send again): wake its writer.
-    Wake(LinkId),
-    /// Close a client connection (replica timed out, limit exceeded, history changed).
-    CloseReplica {
-        link: LinkId,
-        reason: String,
-    },
-    /// Take a snapshot of the dataset at this very moment and start writing it.
-    StartSnapshot(SnapshotPlan),
-    /// No one waits for this snapshot any more: stop writing it.
-    AbortSnapshot(SnapshotId),
-    /// Send the finished snapshot file to this replica as `$<len>\r\n` and its bytes, then call
-    /// [`Replication::snapshot_sent`].
-    SendSnapshotFile {
-        link: LinkId,
-        snapshot: SnapshotId,
-    },
-    /// Connect to the master, then [`Replication::master_connected`] or
-    /// [`Replication::master_closed`]. Any earlier connection or attempt is to be dropped.
-    Connect {
-        host: String,
-        port: u16,
-    },
-    /// Drop the connection to the master, or the attempt. No `master_closed` call is wanted.
-    Disconnect,
-    /// Send to the master.
-    ToMaster(Vec<u8>),
-    /// A snapshot begins to arrive: make room for it (`length_bytes` is `None` for `$EOF:`).
-    ReceiveBegin {
-        length_bytes: Option<u64>,
-    },
-    /// The next bytes of the snapshot.
-    ReceiveData(Vec<u8>),
-    /// The snapshot is complete: load it, replacing the dataset only if all of it is sound, and
-    /// call [`Replication::load_finished`].
-    ReceiveEnd,
-    /// Forget what was received (link lost, role changed).
-    ReceiveAbort,
-    /// A client blocked in `WAIT` is to be answered with `acked`.
-    WaitDone {
-        client: u64,
-        target: Offset,
-        acks: Vec<(u16, Offset)>,
-        acked: usize,
-    },
-    /// `FAILOVER`: stop executing writes of clients (reads go on) / go on.
-    PauseWrites,
-    ResumeWrites,
-    /// The role became replica: blocked clients get `-UNBLOCKED`.
-    Demoted,
-    /// The replica gave up applying the stream (protocol error): for the log and `INFO`.
-    Log {
-        level: LogLevel,
-        text: String,
-    },
-    /// For the probe.
-    Event(Event<'static>),
-}
-
-/// A snapshot to be taken now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotPlan {
-    pub id: SnapshotId,
-    pub target: SnapshotTarget,
-    /// What goes into the aux fields `repl-id`, `repl-offset`, `repl-stream-db`.
-    pub position: SavedPosition,
-}
-
-/// Where a snapshot for replicas goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SnapshotTarget {
-    /// To the RDB file, and from there to the replicas that wait.
-    Disk,
-    /// Straight to these replicas, as `$EOF:<mark>\r\n`, the bytes, and the mark again.
-    Diskless { eof_mark: [u8; 40], links: Vec<LinkId> },
-}
-
-/// Id, offset and selected database that belong to a dataset: what an RDB file carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedPosition {
-    pub id: ReplicationId,
-    pub offset: Offset,
-    /// Database the stream has selected (`repl-stream-db`); `None` if the next write will
-    /// bring its own `SELECT`.
-    pub stream_db: Option<u32>,
-}
-
-/// One command from the master's stream, to be executed and then given back to
-/// [`Replication::applied`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MasterCommand {
-    /// The command and its arguments.
-    pub args: Vec<bytes::Bytes>,
-    /// Its length on the wire.
-    pub raw_len: usize,
-}
-
-/// What a transaction or a single write adds to the stream.
-#[derive(Debug, Clone, Copy)]
-pub struct Write<'a> {
-    /// Database it applies to; `SELECT` is written when it differs from the stream's.
-    pub db: u32,
-    /// Commands as they go on the wire, name first.
-    pub commands: &'a [&'a [&'a [u8]]],
-    /// Whether to wrap them in `MULTI` / `EXEC`.
-    pub transaction: bool,
-}
-
-/// Answer to `REPLCONF`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplconfAnswer {
-    Ok,
-    Nothing,
-    Error(String),
-}
-
-/// The master end and the replica end of one node.
+/// The master end and the replica end of one node. See the module's text.
 pub struct Replication {
-    _todo: (),
+    config: ReplicationConfig,
+    ids: IdSource,
+    out: VecDeque<Output>,
+
+    // Who we are: one dataset, described by id and offset.
+    id: ReplicationId,
+    second: Option<(ReplicationId, Offset)>,
+    offset: Offset,
+    /// Database selected at the end of the stream: of our own as a master (`None`: the next write
+    /// selects), of the master's as a replica.
+    stream_db: Option<u32>,
+    /// Exists as long as there is a replica; its end is `offset`.
+    backlog: Option<Backlog>,
+
+    // The master's end.
+    announced: BTreeMap<LinkId, Announced>,
+    replicas: BTreeMap<LinkId, ReplicaLink>,
+    snapshot: Option<CurrentSnapshot>,
+    next_snapshot: u64,
+    saver_busy: bool,
+    no_replicas_since: Mono,
+    last_ping: Mono,
+    good_replicas: usize,
+    waiters: Vec<Waiter>,
+    /// Where the stream stood before the last `GETACK`.
+    last_getack_at: Option<Offset>,
+    getack_wanted: bool,
+    writes_paused: bool,
+    failover: Option<Failover>,
+
+    // The replica's end.
+    upstream: Option<MasterLink>,
+    /// Whether we may ask to go on after `offset` under `id`: Redis's *cached master*.
+    resumable: bool,
+
+    next_cron: Mono,
+    counters: Counters,
 }
 
 /// See the module's text for the order of calls.
-#[allow(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl Replication {
-    pub fn new(config: ReplicationConfig, ids: IdSource) -> Self {
-        todo!()
-    }
-    pub fn configure(&mut self, now: Mono, config: ReplicationConfig) {
-        todo!()
-    }
-    pub fn config(&self) -> &ReplicationConfig {
-        todo!()
-    }
-    pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
-    }
-    /// Ten times a second: reconnects, timeouts, pings, acks, keepalives, backlog TTL, failover.
-    pub fn tick(&mut self, now: Mono) {
-        todo!()
+    /// A master without history: fresh id, offset 0, no backlog.
+    pub fn new(config: ReplicationConfig, mut ids: IdSource) -> Self {
+        let id = ids.fresh();
+        Self {
+            config,
+            ids,
+            out: VecDeque::new(),
+            id,
+            second: None,
+            offset: Offset(0),
+            stream_db: None,
+            backlog: None,
+            announced: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            snapshot: None,
+            next_snapshot: 1,
+            saver_busy: false,
+            no_replicas_since: Mono::ZERO,
+            last_ping: Mono::ZERO,
+            good_replicas: 0,
+            waiters: Vec::new(),
+            last_getack_at: None,
+            getack_wanted: false,
+            writes_paused: false,
+            failover: None,
+            upstream: None,
+            resumable: false,
+            next_cron: Mono::ZERO,
+            counters: Counters::default(),
+        }
     }
 
-    // --- start
-    /// The node loaded an RDB file that carried a position, and starts in the role given by
-    /// `replicaof`. Called once, before any other input. As a master: fresh id, the file's id
-    /// becomes the second, the offset goes on from the file's; `backlog` is created. As a
-    /// replica: the position becomes a cached master, so that a partial resync is asked for.
-    pub fn restore(
-        &mut self,
-        now: Mono,
-        position: Option<SavedPosition>,
-        master: Option<(String, u16)>,
-    ) {
-        todo!()
+    /// New directives. Sizes and limits count at once; what concerns the handshake counts from
+    /// the next connection on.
+    pub fn configure(&mut self, now: Mono, config: ReplicationConfig) {
+        self.config = config;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.resize(self.config.repl_backlog_size_bytes);
+        }
+        self.trim_backlog();
+        self.refresh_good_replicas(now);
+        self.start_snapshot_if_due(now);
+    }
+
+    /// The directives in force.
+    pub fn config(&self) -> &ReplicationConfig {
+        &self.config
+    }
+
+    /// What the core wants done, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Ten times a second: reconnects, timeouts, pings, acks, keepalives, backlog TTL, failover.
+    pub fn tick(&mut self, now: Mono) {
+        self.drive_failover(now);
+        self.expire_waiters(now);
+        if now >= self.next_cron {
+            // One run is never owed twice, however late the tick comes.
+            self.next_cron = (self.next_cron + CRON_PERIOD).max(now + CRON_PERIOD / 2);
+            self.master_link_cron(now);
+            self.replica_timeouts(now);
+            self.keepalives();
+            self.ping_if_due(now);
+            self.expire_backlog(now);
+        }
+        self.enforce_output_limits(now);
+        self.trim_backlog();
+        self.refresh_good_replicas(now);
+        self.start_snapshot_if_due(now);
+        self.check();
     }
 
     // --- identity
+
+    /// Master, or replica of the configured master (linked or not).
     pub fn role(&self) -> Role {
-        todo!()
+        match self.upstream {
+            None => Role::Master,
+            Some(_) => Role::Replica,
+        }
     }
+
+    /// `master_replid`.
     pub fn id(&self) -> ReplicationId {
-        todo!()
+        self.id
     }
-    /// Second id and the last offset (inclusive) for which it may be used.
+
+    /// Second id and the last offset (inclusive) for which it may be used. (`second_repl_offset`
+    /// of `INFO` is that offset plus one.)
     pub fn second(&self) -> Option<(ReplicationId, Offset)> {
-        todo!()
+        self.second
     }
+
+    /// `master_repl_offset`: the offset of the dataset.
     pub fn offset(&self) -> Offset {
-        todo!()
+        self.offset
     }
+
+    /// Host and port of the configured master.
     pub fn master_address(&self) -> Option<(&str, u16)> {
-        todo!()
+        self.upstream.as_ref().map(|m| (m.host.as_str(), m.port))
     }
+
+    /// State of the link to the master.
     pub fn master_link(&self) -> MasterLinkState {
-        todo!()
+        self.upstream
+            .as_ref()
+            .map_or(MasterLinkState::None, |m| m.phase.state())
     }
-    /// What a snapshot taken now has to carry; `None` if there is nothing to resume from.
+
+    /// What a snapshot taken now has to carry; `None` if there is nothing to resume from
+    /// (Redis `rdbPopulateSaveInfo`).
     pub fn saved_position(&self) -> Option<SavedPosition> {
-        todo!()
+        let known = match self.upstream {
+            None => self.backlog.is_some(),
+            Some(_) => self.resumable,
+        };
+        known.then_some(SavedPosition {
+            id: self.id,
+            offset: self.offset,
+            stream_db: self.stream_db,
+        })
     }
 
-    // --- commands of operators
-    pub fn replicaof(&mut self, now: Mono, host: &str, port: u16) {
-        todo!()
-    }
-    pub fn replicaof_no_one(&mut self, now: Mono) {
-        todo!()
-    }
-    /// `FAILOVER [TO host port [FORCE]] [TIMEOUT ms]`; the error is the text after `-`.
-    pub fn failover(
-        &mut self,
-        now: Mono,
-        to: Option<(&str, u16)>,
-        force: bool,
-        timeout: Option<Duration>,
-    ) -> Result<(), String> {
-        todo!()
-    }
-    pub fn failover_abort(&mut self, now: Mono) -> Result<(), String> {
-        todo!()
-    }
-    /// Starts waiting: `Some(acked)` if already satisfied, else `WaitDone` comes later. `deadline` `None`: for ever.
-    pub fn wait(
-        &mut self,
-        now: Mono,
-        client: u64,
-        target: Offset,
-        replicas: usize,
-        deadline: Option<Mono>,
-    ) -> Option<(usize, Vec<(u16, Offset)>)> {
-        todo!()
-    }
-    pub fn wait_cancel(&mut self, client: u64) {
-        todo!()
-    }
-    /// Asks all replicas for an ack at once (`REPLCONF GETACK *` on the stream).
-    pub fn request_acks(&mut self, now: Mono) {
-        todo!()
-    }
-    /// Whether `min-replicas-to-write` is satisfied.
-    pub fn good_replicas_suffice(&self) -> bool {
-        todo!()
+    /// Extent of the backlog, if there is one.
+    pub fn backlog(&self) -> Option<BacklogInfo> {
+        self.backlog.as_ref().map(Backlog::info)
     }
 
-    // --- the master's end
-    pub fn replconf(&mut self, now: Mono, link: LinkId, args: &[&[u8]]) -> ReplconfAnswer {
-        todo!()
-    }
-    /// `PSYNC id offset [FAILOVER]`. All replies go through outputs. `Err`: an error reply for the client.
-    pub fn psync(
-        &mut self,
-        now: Mono,
-        link: LinkId,
-        peer_ip: &str,
-        id: &[u8],
-        offset: i64,
-        failover: bool,
-    ) -> Result<(), String> {
-        todo!()
-    }
-    pub fn sync(&mut self, now: Mono, link: LinkId, peer_ip: &str) -> Result<(), String> {
-        todo!()
-    }
-    pub fn is_replica(&self, link: LinkId) -> bool {
-        todo!()
-    }
-    pub fn replica_closed(&mut self, now: Mono, link: LinkId) {
-        todo!()
-    }
-    /// Any byte arrived from a replica (a newline while it loads): it is alive.
-    pub fn replica_alive(&mut self, now: Mono, link: LinkId) {
-        todo!()
-    }
-    /// Adds writes of this master to the stream. Free when there is neither replica nor backlog.
-    pub fn write(&mut self, now: Mono, write: Write<'_>) {
-        todo!()
-    }
-    /// Bytes of the stream to send on this link now; empty if none or not yet online.
-    pub fn stream_chunk(&self, link: LinkId) -> &[u8] {
-        todo!()
-    }
-    pub fn stream_sent(&mut self, now: Mono, link: LinkId, bytes: usize) {
-        todo!()
-    }
-    /// The last bytes of the stream, for the probe: from `from` (exclusive) to the end.
-    pub fn stream_since(&self, from: Offset) -> Vec<u8> {
-        todo!()
+    /// Bytes of the stream kept in memory, for the backlog or for a slow replica.
+    pub fn held_bytes(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, Backlog::held_bytes)
     }
 
-    // --- snapshots for replicas
-    /// Another save (BGSAVE of a client) runs: no snapshot may be started until it is over.
-    pub fn set_saver_busy(&mut self, now: Mono, busy: bool) {
-        todo!()
-    }
-    pub fn snapshot_written(&mut self, now: Mono, id: SnapshotId, result: Result<u64, String>) {
-        todo!()
-    }
-    /// All bytes of the snapshot (and mark) have been handed to the connection of this replica.
-    pub fn snapshot_sent(&mut self, now: Mono, id: SnapshotId, link: LinkId) {
-        todo!()
+    // --- small tools of all the parts
+
+    fn emit(&mut self, output: Output) {
+        self.out.push_back(output);
     }
 
-    // --- the replica's end
-    pub fn master_connected(&mut self, now: Mono) {
-        todo!()
-    }
-    pub fn master_bytes(&mut self, now: Mono, bytes: &[u8]) {
-        todo!()
-    }
-    pub fn master_closed(&mut self, now: Mono, reason: &str) {
-        todo!()
-    }
-    pub fn load_finished(&mut self, now: Mono, result: Result<Option<u32>, String>) {
-        todo!()
-    }
-    /// Next command of the stream, if a whole one is there. Execute it, then call `applied`.
-    pub fn next_command(&mut self, now: Mono) -> Option<MasterCommand> {
-        todo!()
-    }
-    pub fn applied(&mut self, now: Mono, command: &MasterCommand) {
-        todo!()
+    fn log(&mut self, level: LogLevel, text: impl Into<String>) {
+        let text = text.into();
+        self.out.push_back(Output::Log { level, text });
     }
 
-    // --- for INFO, ROLE, CLIENT LIST
-    pub fn replicas(&self) -> Vec<ReplicaInfo> {
-        todo!()
+    fn mark(&mut self, name: &'static str) {
+        self.out.push_back(Output::Event(Event::Mark(name)));
     }
-}
 
-/// A replica as `INFO replication` and `ROLE` show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaInfo {
-    pub link: LinkId,
-    pub ip: String,
-    pub port: u16,
-    pub state: ReplicaState,
-    pub acked: Offset,
-    pub last_ack: Mono,
-    pub pending_bytes: u64,
+    fn identity_changed(&mut self, cause: &'static str) {
+        let event = Event::Identity {
+            role: self.role(),
+            id: self.id,
+            second: self.second,
+            offset: self.offset,
+            cause,
+        };
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn ensure_backlog(&mut self) {
+        if self.backlog.is_none() {
+            let size = self.config.repl_backlog_size_bytes;
+            self.backlog = Some(Backlog::new(self.offset, size));
+        }
+    }
+
+    /// Invariants between the parts. Cheap; nothing that a peer sends can break them.
+    fn check(&self) {
+        if let Some(backlog) = &self.backlog {
+            assert_eq!(backlog.end(), self.offset, "the backlog ends where we are");
+        } else {
+            assert!(self.replicas.is_empty(), "a replica without a backlog");
+        }
+        for replica in self.replicas.values() {
+            assert!(replica.acked <= self.offset, "acked more than was sent");
+            match (replica.cursor, &self.backlog) {
+                (Some(cursor), Some(backlog)) => {
+                    assert!(backlog.holds_after(cursor), "bytes owed are gone");
+                }
+                _ => assert_eq!(replica.phase, replica_link::Phase::WaitStart),
+            }
+        }
+        assert!(
+            self.upstream.is_some() || !self.resumable,
+            "a master resumes from no one"
+        );
+    }
 }

@@ -1,0 +1,258 @@
+//! One connection, as the node sees it: who it is, what it has asked for, what it is owed.
+//!
+//! The link to the master is a client too ([`MASTER`]): its commands run through the same code,
+//! only its replies go nowhere. Must never: touch the keyspace or the replication core.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::codec::resp::{CommandParser, Reply};
+use crate::env::{Now, Peer};
+use crate::replication::Offset;
+
+use super::ClientId;
+
+/// The client that stands for the link to the master.
+pub(crate) const MASTER: ClientId = 1;
+
+/// What a connection is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An ordinary client.
+    Normal,
+    /// A replica: it sent `PSYNC` or `SYNC`.
+    Replica,
+    /// The link to the master.
+    Master,
+}
+
+/// Why a client's next command has to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// `WAIT`: the core will answer.
+    Wait,
+    /// A pause: the command stays in the input and is looked at again afterwards.
+    Postponed,
+    /// `SAVE`, `DEBUG RELOAD` or `CONFIG REWRITE`: the job of this number will answer.
+    Job(u64),
+    /// `SHUTDOWN`: answered only if it fails.
+    Shutdown,
+}
+
+/// `CLIENT REPLY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// Skip the reply of the next command.
+    SkipNext,
+    /// Skip the reply of this command.
+    SkipThis,
+}
+
+/// A command queued by `MULTI`.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) command: &'static crate::command::table::Command,
+    pub(crate) args: Vec<Vec<u8>>,
+}
+
+/// `MULTI` up to `EXEC`.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    pub(crate) queue: Vec<Queued>,
+    /// Bytes of all queued arguments, held against the query buffer limit.
+    pub(crate) bytes: usize,
+    /// A command was refused while it was to be queued: `EXEC` aborts.
+    pub(crate) refused: bool,
+}
+
+/// One part of the bytes handed to the shell and not yet written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Reply(usize),
+    Stream(usize),
+}
+
+/// A snapshot on its way over this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Transfer {
+    /// What was owed before the transfer began has yet to be handed out.
+    pub(crate) preface: bool,
+}
+
+/// One connection.
+pub(crate) struct Client {
+    pub(crate) id: ClientId,
+    pub(crate) peer: Peer,
+    pub(crate) kind: Kind,
+    pub(crate) name: Vec<u8>,
+    pub(crate) db: u32,
+    pub(crate) authenticated: bool,
+    pub(crate) monitor: bool,
+    pub(crate) no_evict: bool,
+    pub(crate) reply_mode: ReplyMode,
+    pub(crate) parser: CommandParser,
+    pub(crate) reply: Reply,
+    /// Handed out by `take_output`, not yet reported by `wrote`, oldest first.
+    pub(crate) outstanding: VecDeque<Part>,
+    pub(crate) transfer: Option<Transfer>,
+    pub(crate) transaction: Option<Transaction>,
+    /// A watched key changed: `EXEC` answers null.
+    pub(crate) watch_broken: bool,
+    /// Number of keys watched.
+    pub(crate) watching: usize,
+    pub(crate) blocked: Option<Blocked>,
+    /// Offset after this client's last command: what `WAIT` waits for.
+    pub(crate) last_offset: Offset,
+    /// Name of the last command, as `CLIENT LIST` shows it.
+    pub(crate) last_command: &'static str,
+    pub(crate) created: Duration,
+    pub(crate) last_interaction: Duration,
+    /// Close after the last reply has been handed out.
+    pub(crate) close_after_reply: bool,
+    /// `Close` has been asked of the shell: nothing is executed or handed out any more.
+    pub(crate) closing: bool,
+    /// A `Wake` has been queued and not been answered by a call yet.
+    pub(crate) woken: bool,
+    /// Since when the soft output limit is exceeded.
+    pub(crate) over_soft_limit_since: Option<Duration>,
+    /// Bytes of input the shell holds for this client (after the last call).
+    pub(crate) input_bytes: usize,
+}
+
+impl Client {
+    pub(crate) fn new(now: Now, id: ClientId, peer: Peer, kind: Kind) -> Self {
+        Self {
+            id,
+            peer,
+            kind,
+            name: Vec::new(),
+            db: 0,
+            authenticated: false,
+            monitor: false,
+            no_evict: false,
+            reply_mode: ReplyMode::On,
+            parser: CommandParser::new(),
+            reply: Reply::new(),
+            outstanding: VecDeque::new(),
+            transfer: None,
+            transaction: None,
+            watch_broken: false,
+            watching: 0,
+            blocked: None,
+            last_offset: Offset(0),
+            last_command: "NULL",
+            created: now.mono,
+            last_interaction: now.mono,
+            close_after_reply: false,
+            closing: false,
+            woken: false,
+            over_soft_limit_since: None,
+            input_bytes: 0,
+        }
+    }
+
+    /// Whether its next command may be looked at.
+    pub(crate) fn may_execute(&self) -> bool {
+        self.blocked.is_none() && !self.closing && !self.close_after_reply
+    }
+
+    /// Reply bytes not yet known to be written.
+    pub(crate) fn output_bytes(&self) -> usize {
+        let handed: usize = self
+            .outstanding
+            .iter()
+            .map(|part| match part {
+                Part::Reply(bytes) => *bytes,
+                Part::Stream(_) => 0,
+            })
+            .sum();
+        handed + self.reply.len()
+    }
+
+    /// Flag letters of `CLIENT LIST` (networking.c `catClientInfoString`).
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        match self.kind {
+            Kind::Replica => flags.push('S'),
+            Kind::Normal if self.monitor => flags.push('O'),
+            Kind::Master => flags.push('M'),
+            Kind::Normal => {}
+        }
+        if self.transaction.is_some() {
+            flags.push('x');
+        }
+        if self.blocked.is_some() {
+            flags.push('b');
+        }
+        if self.watch_broken {
+            flags.push('d');
+        }
+        if self.close_after_reply {
+            flags.push('c');
+        }
+        if self.closing {
+            flags.push('A');
+        }
+        if self.peer.unix {
+            flags.push('U');
+        }
+        if self.no_evict {
+            flags.push('e');
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        flags
+    }
+
+    /// Memory held for this client, estimated, in bytes. `stream_bytes`: what a replica has yet
+    /// to be sent of the stream.
+    pub(crate) fn memory_bytes(&self, stream_bytes: u64) -> u64 {
+        let queued = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
+        let own = self.input_bytes + self.output_bytes() + queued + size_of::<Self>();
+        own as u64 + stream_bytes
+    }
+
+    /// The line of `CLIENT LIST`, without a newline. Sizes of buffers are those of this server.
+    pub(crate) fn line(&self, now: Now, stream_bytes: u64) -> String {
+        let mut line = String::with_capacity(320);
+        let name = String::from_utf8_lossy(&self.name);
+        let multi = match &self.transaction {
+            Some(multi) => i64::try_from(multi.queue.len()).unwrap_or(i64::MAX),
+            None => -1,
+        };
+        let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
+        let user = if self.kind == Kind::Master { "(superuser)" } else { "default" };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            line,
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 \
+             multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} \
+             tot-mem={} events=r cmd={} user={} redir=-1 resp=2",
+            self.id,
+            self.peer.addr,
+            self.peer.laddr,
+            self.id + 6,
+            name,
+            now.mono.saturating_sub(self.created).as_secs(),
+            now.mono.saturating_sub(self.last_interaction).as_secs(),
+            self.flags(),
+            self.db,
+            multi,
+            self.input_bytes,
+            multi_bytes,
+            self.reply.len(),
+            self.reply.len(),
+            self.output_bytes(),
+            u8::from(stream_bytes > 0),
+            stream_bytes,
+            self.memory_bytes(stream_bytes),
+            self.last_command,
+            user,
+        );
+        line
+    }
+}

@@ -1,0 +1,84 @@
+//! What happens by itself, at every tick.
+
+use crate::env::Now;
+use crate::event::Event;
+use crate::replication::LinkId;
+
+use super::Node;
+
+impl Node {
+    pub(super) fn run_cron(&mut self, now: Now) {
+        if self.exiting {
+            return;
+        }
+        self.check_pause(now);
+        if self.started {
+            self.replication.tick(now.mono);
+            self.pump(now);
+            self.apply_stream(now);
+            self.expire_cycle(now);
+            self.check_save_points(now);
+            self.check_shutdown(now);
+        }
+        self.check_clients(now);
+        self.sample_rates(now);
+        if self.probe.is_on() {
+            self.report_buffers(now);
+        }
+    }
+
+    /// `instantaneous_*`: once a second, what was counted since the last time.
+    fn sample_rates(&mut self, now: Now) {
+        let elapsed = now.mono.saturating_sub(self.rates.at);
+        if elapsed.as_millis() < 1000 {
+            return;
+        }
+        let per_second = |new: u64, old: u64| {
+            // Counters go back to zero at CONFIG RESETSTAT.
+            let grown = u128::from(new.saturating_sub(old)) * 1000 / elapsed.as_millis();
+            u64::try_from(grown).unwrap_or(u64::MAX)
+        };
+        let (stats, rates) = (&self.stats, &mut self.rates);
+        rates.ops = per_second(stats.commands, rates.commands);
+        rates.input_bytes_per_s = per_second(stats.input_bytes, rates.input);
+        rates.output_bytes_per_s = per_second(stats.output_bytes, rates.output);
+        rates.commands = stats.commands;
+        rates.input = stats.input_bytes;
+        rates.output = stats.output_bytes;
+        rates.at = now.mono;
+    }
+
+    fn report_buffers(&mut self, now: Now) {
+        let pending: Vec<u64> =
+            self.replication.replicas().iter().map(|replica| replica.pending_bytes).collect();
+        let client_output_bytes = self
+            .clients
+            .values()
+            .filter(|client| !self.replication.is_replica(LinkId(client.id)))
+            .map(|client| client.output_bytes() as u64)
+            .sum();
+        let config = self.replication.config();
+        let backlog = self.replication.backlog();
+        let event = Event::Buffers {
+            backlog_bytes: backlog.map_or(0, |backlog| backlog.histlen),
+            backlog_limit_bytes: config.repl_backlog_size_bytes,
+            held_bytes: self.replication.held_bytes(),
+            replica_pending_bytes: pending.into_iter().max().unwrap_or(0),
+            replica_limit_bytes: config.effective_hard_limit_bytes(),
+            client_output_bytes,
+        };
+        self.probe.emit(now, &event);
+    }
+}
+
+/// Counters of the last second.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    at: std::time::Duration,
+    commands: u64,
+    input: u64,
+    output: u64,
+    pub(crate) ops: u64,
+    pub(crate) input_bytes_per_s: u64,
+    pub(crate) output_bytes_per_s: u64,
+}

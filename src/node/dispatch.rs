@@ -1,0 +1,436 @@
+//! From a parsed command to its execution: every reason to refuse it, in Redis's order
+//! (server.c `processCommand`), then the handler, then what follows from it.
+//!
+//! The master's stream takes the same way but is never refused: a replica that refused a write
+//! of its master would no longer be its copy.
+
+use crate::codec::resp::quote;
+use crate::command::table::{self, Command, Flags};
+use crate::command::{Args, Ctx, ExpiryView, Handler};
+use crate::env::Now;
+use crate::event::{Event, MasterLinkState, Role};
+use crate::replication::LinkId;
+
+use super::blocking::PauseKind;
+use super::client::{Blocked, Kind, MASTER, Queued, ReplyMode};
+use super::settings::DebugAccess;
+use super::{ClientId, Node};
+
+/// Most bytes of arguments quoted in the reply to an unknown command.
+const QUOTED_ARGS_BYTES: usize = 128;
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was executed, queued or refused: its bytes can go.
+    Done,
+    /// It has to wait: its bytes stay.
+    Postponed,
+}
+
+impl Node {
+    /// Executes (or refuses, queues, postpones) one command of a client.
+    pub(crate) fn dispatch(&mut self, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Outcome::Done;
+        };
+        let before = Before {
+            reply: client.reply.len(),
+            db: client.db,
+            replica: client.kind == Kind::Replica,
+        };
+        if client.reply_mode == ReplyMode::SkipNext {
+            client.reply_mode = ReplyMode::SkipThis;
+        }
+        let command = table::lookup(args[0]);
+        if let Some(command) = command {
+            client.last_command = command.name;
+        }
+        match self.refusal(id, command, args) {
+            Verdict::Postpone => {
+                self.block(id, Blocked::Postponed);
+                return Outcome::Postponed;
+            }
+            Verdict::Refuse(text) => self.refuse(id, command, &text),
+            Verdict::Queue(command) => self.queue(id, command, args),
+            Verdict::Execute(command) => {
+                self.call(now, id, command, args);
+                self.finish_unit(now);
+            }
+        }
+        self.conclude(now, id, &before, args);
+        Outcome::Done
+    }
+
+    /// Looks for the first reason not to execute a command.
+    fn refusal(
+        &self,
+        id: ClientId,
+        command: Option<&'static Command>,
+        args: &Args<'_>,
+    ) -> Verdict {
+        let Some(command) = command else {
+            return Verdict::Refuse(unknown_command(args));
+        };
+        if !command.accepts(args.len()) {
+            let name = command.name;
+            return Verdict::Refuse(format!("ERR wrong number of arguments for '{name}' command"));
+        }
+        let Some(client) = self.clients.get(&id) else {
+            return Verdict::Execute(command);
+        };
+        let queued = queued_flags(command, client);
+        let is = |flag| command.flags.has(flag) || queued.any(flag);
+        if client.kind != Kind::Master
+            && let Some(text) = self.objection(client, command, &queued)
+        {
+            return Verdict::Refuse(text);
+        }
+        let held = match self.pauses.kind() {
+            Some(PauseKind::All) => client.kind == Kind::Normal,
+            Some(PauseKind::Write) => {
+                client.kind == Kind::Normal && (is(Flags::WRITE) || is(Flags::MAY_REPLICATE))
+            }
+            None => false,
+        };
+        if held {
+            return Verdict::Postpone;
+        }
+        let controls = matches!(
+            command.name,
+            "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+        );
+        if client.transaction.is_some() && !controls {
+            return Verdict::Queue(command);
+        }
+        Verdict::Execute(command)
+    }
+
+    /// The reasons that hold for everybody but the master.
+    fn objection(
+        &self,
+        client: &super::client::Client,
+        command: &Command,
+        queued: &QueuedFlags,
+    ) -> Option<String> {
+        let flags = command.flags;
+        let is = |flag| flags.has(flag) || queued.any(flag);
+        if command.name == "debug" && !self.debug_allowed(client.peer.loopback) {
+            return Some(
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+                 \"local\", you can run it from a local connection, otherwise you need to set this \
+                 option in the configuration file, and then restart the server."
+                    .into(),
+            );
+        }
+        if self.settings.requirepass.is_some()
+            && !client.authenticated
+            && !flags.has(Flags::NO_AUTH)
+        {
+            return Some("NOAUTH Authentication required.".into());
+        }
+        if client.transaction.is_some() && flags.has(Flags::NO_MULTI) {
+            return Some("ERR Command not allowed inside a transaction".into());
+        }
+        let write = is(Flags::WRITE);
+        if (write || command.name == "ping") && self.disk_error() {
+            return Some(MISCONF.into());
+        }
+        let replica = self.replication.role() == Role::Replica;
+        if write && !replica && !self.replication.good_replicas_suffice() {
+            return Some("NOREPLICAS Not enough good replicas to write.".into());
+        }
+        if write && replica && self.settings.replica_read_only {
+            return Some("READONLY You can't write against a read only replica.".into());
+        }
+        let link_up = self.replication.master_link() == MasterLinkState::Connected;
+        let stale_ok = flags.has(Flags::STALE) && !queued.any_without(Flags::STALE);
+        if replica && !link_up && !self.settings.serve_stale_data && !stale_ok {
+            return Some(
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+                    .into(),
+            );
+        }
+        let loading_ok = flags.has(Flags::LOADING) && !queued.any_without(Flags::LOADING);
+        if self.is_loading() && !loading_ok {
+            return Some("LOADING Redis is loading the dataset in memory".into());
+        }
+        let keyspace = write || is(Flags::READONLY) || is(Flags::MAY_REPLICATE);
+        if (client.kind == Kind::Replica || client.monitor) && keyspace {
+            return Some("ERR Replica can't interact with the keyspace".into());
+        }
+        None
+    }
+
+    fn debug_allowed(&self, loopback: bool) -> bool {
+        match self.settings.enable_debug {
+            DebugAccess::Yes => true,
+            DebugAccess::Local => loopback,
+            DebugAccess::No => false,
+        }
+    }
+
+    /// Writes a refusal; inside `MULTI` the transaction is spoilt, and a refused `EXEC` ends it.
+    fn refuse(&mut self, id: ClientId, command: Option<&'static Command>, text: &str) {
+        if let Some(command) = command {
+            self.stats.command(command.name).rejected += 1;
+        }
+        self.stats.count_error(text.as_bytes());
+        let exec = command.is_some_and(|command| command.name == "exec");
+        let in_multi = match self.clients.get_mut(&id).map(|client| &mut client.transaction) {
+            Some(Some(transaction)) => {
+                transaction.refused = true;
+                true
+            }
+            _ => false,
+        };
+        if exec && in_multi {
+            self.end_transaction(id);
+            let reason = text.strip_prefix("ERR ").unwrap_or(text);
+            self.reply_error(
+                id,
+                &format!("EXECABORT Transaction discarded because of: {reason}"),
+            );
+        } else {
+            self.reply_error(id, text);
+        }
+    }
+
+    fn queue(&mut self, id: ClientId, command: &'static Command, args: &Args<'_>) {
+        let limit = self.settings.query_buffer_limit;
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let Some(transaction) = &mut client.transaction else {
+            return;
+        };
+        // A transaction that will abort anyway keeps nothing.
+        if !transaction.refused && !client.watch_broken {
+            transaction.bytes += args.iter().map(|arg| arg.len()).sum::<usize>();
+            if client.kind == Kind::Normal && transaction.bytes > limit {
+                self.close_over_query_limit(id);
+                return;
+            }
+            let args = args.iter().map(|arg| arg.to_vec()).collect();
+            transaction.queue.push(Queued { command, args });
+        }
+        client.reply.status("QUEUED");
+    }
+
+    /// Runs the handler of a command and what follows from it. Also called by `EXEC` for each
+    /// queued command.
+    pub(crate) fn call(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        command: &'static Command,
+        args: &Args<'_>,
+    ) {
+        if !self.monitors.is_empty() && !self.is_loading() {
+            self.feed_monitors(now, id, command, args);
+        }
+        let view = self.view(id);
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let replied = client.reply.len();
+        match command.handler {
+            Handler::Data(handler) => {
+                let db = client.db;
+                let mut ctx = Ctx {
+                    now,
+                    keyspace: &mut self.keyspace,
+                    db,
+                    reply: &mut client.reply,
+                    view,
+                    effects: &mut self.effects,
+                    random: &mut self.random,
+                };
+                handler(&mut ctx, args);
+                self.settle(now, id, db, args);
+            }
+            Handler::Node(handler) => handler(self, now, id, args),
+        }
+        self.count_call(id, command, replied);
+    }
+
+    /// How this client sees keys past their deadline. During a pause nothing is deleted, so that
+    /// nothing goes on the stream (db.c `expireIfNeeded`).
+    pub(crate) fn view(&self, id: ClientId) -> ExpiryView {
+        if id == MASTER {
+            ExpiryView::Alive
+        } else if self.replication.role() == Role::Replica || self.writes_paused() {
+            ExpiryView::Hide
+        } else {
+            ExpiryView::Delete
+        }
+    }
+
+    fn count_call(&mut self, id: ClientId, command: &'static Command, replied: usize) {
+        self.stats.commands += 1;
+        let failed = self
+            .clients
+            .get(&id)
+            .and_then(|client| client.reply.as_bytes().get(replied))
+            == Some(&b'-');
+        let counters = self.stats.command(command.name);
+        counters.calls += 1;
+        if failed {
+            counters.failed += 1;
+            if let Some(client) = self.clients.get(&id) {
+                let text = client.reply.as_bytes().get(replied + 1..).unwrap_or_default();
+                self.stats.count_error(text);
+            }
+        }
+    }
+
+    /// What has to happen after every command of a client, whatever became of it.
+    fn conclude(&mut self, now: Now, id: ClientId, before: &Before, args: &Args<'_>) {
+        let offset = self.replication.offset();
+        let is_replica = self.replication.is_replica(LinkId(id));
+        if self.probe.is_on() && id != MASTER {
+            self.report_executed(now, id, before, args);
+        }
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.last_offset = offset;
+        match client.reply_mode {
+            ReplyMode::Off => client.reply.truncate(before.reply),
+            ReplyMode::SkipThis => {
+                client.reply.truncate(before.reply);
+                client.reply_mode = ReplyMode::On;
+            }
+            ReplyMode::On | ReplyMode::SkipNext => {}
+        }
+        if is_replica && client.kind == Kind::Normal {
+            client.kind = Kind::Replica;
+        }
+        if before.replica && client.reply.len() > before.reply {
+            self.disconnect_talking_replica(now, id, before.reply);
+        }
+    }
+
+    fn report_executed(&mut self, now: Now, id: ClientId, before: &Before, args: &Args<'_>) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let reply = client.reply.as_bytes().get(before.reply..).unwrap_or_default().to_vec();
+        let authenticated = client.authenticated || self.settings.requirepass.is_none();
+        let event = Event::Executed { client: id, db: before.db, args, reply: &reply, authenticated };
+        self.probe.emit(now, &event);
+    }
+
+    /// A reply on a replica's link would be taken for the stream: the link has to go.
+    fn disconnect_talking_replica(&mut self, now: Now, id: ClientId, from: usize) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let command = client.last_command;
+        let line = client.line(now, 0);
+        let written = client.reply.as_bytes().get(from..).unwrap_or_default();
+        let error = written
+            .strip_prefix(b"-ERR ")
+            .map(|text| String::from_utf8_lossy(text.trim_ascii_end()).into_owned());
+        client.reply.truncate(from);
+        self.log_warning(format!(
+            "Replica generated a reply to command '{command}', disconnecting it: {line}"
+        ));
+        if let Some(error) = error {
+            self.log_warning(format!(
+                "== CRITICAL == This master is sending an error to its replica: '{error}' after \
+                 processing the command '{command}'"
+            ));
+        }
+        self.close(id);
+    }
+}
+
+struct Before {
+    reply: usize,
+    db: u32,
+    replica: bool,
+}
+
+enum Verdict {
+    Execute(&'static Command),
+    Queue(&'static Command),
+    Refuse(String),
+    Postpone,
+}
+
+/// The flags of the commands that an `EXEC` would execute; none for any other command.
+struct QueuedFlags(Vec<Flags>);
+
+impl QueuedFlags {
+    fn any(&self, flag: Flags) -> bool {
+        self.0.iter().any(|flags| flags.has(flag))
+    }
+    fn any_without(&self, flag: Flags) -> bool {
+        self.0.iter().any(|flags| !flags.has(flag))
+    }
+}
+
+fn queued_flags(command: &Command, client: &super::client::Client) -> QueuedFlags {
+    match &client.transaction {
+        Some(transaction) if command.name == "exec" => {
+            QueuedFlags(transaction.queue.iter().map(|queued| queued.command.flags).collect())
+        }
+        _ => QueuedFlags(Vec::new()),
+    }
+}
+
+const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+    unable to persist to disk. Commands that may modify the data set are disabled, because this \
+    instance is configured to report errors during writes if RDB snapshotting fails \
+    (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+    error.";
+
+fn unknown_command(args: &Args<'_>) -> String {
+    let printable = |bytes: &[u8]| {
+        let cut = &bytes[..bytes.len().min(QUOTED_ARGS_BYTES)];
+        String::from_utf8_lossy(cut).into_owned()
+    };
+    let mut quoted = String::new();
+    for arg in &args[1..] {
+        if quoted.len() >= QUOTED_ARGS_BYTES {
+            break;
+        }
+        quoted.push_str(&format!("'{}' ", printable(arg)));
+    }
+    let name = printable(args[0]);
+    format!("ERR unknown command '{name}', with args beginning with: {quoted}")
+}
+
+impl Node {
+    /// Shows a command to the clients in `MONITOR`; secrets and administration are left out.
+    fn feed_monitors(&mut self, now: Now, id: ClientId, command: &Command, args: &Args<'_>) {
+        if command.flags.has(Flags::SKIP_MONITOR) || command.flags.has(Flags::ADMIN) {
+            return;
+        }
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let (seconds, micros) = (now.unix_ms / 1000, now.unix_ms % 1000 * 1000);
+        let mut line = format!("{seconds}.{micros:06} [{} {}]", client.db, client.peer.addr);
+        for (position, arg) in args.iter().enumerate() {
+            let secret = command.flags.has(Flags::SENSITIVE) && position > 0;
+            let word = if secret { "\"(redacted)\"".to_owned() } else { quote(arg) };
+            line.push(' ');
+            line.push_str(&word);
+        }
+        let monitors: Vec<ClientId> = self.monitors.iter().copied().collect();
+        for monitor in monitors {
+            // A monitor sees its own command after its reply; so it is kept for later.
+            self.monitor_lines.push((monitor, line.clone()));
+        }
+    }
+
+    /// Hands the lines collected by the last command to the monitors.
+    pub(crate) fn flush_monitors(&mut self) {
+        for (monitor, line) in std::mem::take(&mut self.monitor_lines) {
+            self.reply(monitor, |reply| reply.status(&line));
+            self.wake(monitor);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The link to the master: bytes go to the core, commands come out, are executed, and are given
+//! back to the core, which passes their bytes on and counts them.
+//!
+//! Commands are executed as the client [`MASTER`], whose database outlives the connection: a
+//! partial resync goes on in the middle of the stream. Must never: refuse a command.
+
+use bytes::BytesMut;
+use smallvec::SmallVec;
+
+use crate::command::table;
+use crate::env::{Now, Peer};
+use crate::event::Role;
+use crate::replication::MasterCommand;
+
+use super::client::{Client, Kind, MASTER};
+use super::settings::PropagationError;
+use super::{Action, Node};
+
+/// What the node keeps about the connection to its master.
+#[derive(Debug, Default)]
+pub(crate) struct MasterSide {
+    /// Number of the newest connection or attempt; what older ones say is ignored.
+    pub(crate) attempt: u64,
+    pub(crate) connected: bool,
+    pub(crate) output: BytesMut,
+}
+
+impl Node {
+    pub(super) fn link_connected(&mut self, now: Now, attempt: u64, peer: Peer) {
+        if attempt != self.master.attempt {
+            return;
+        }
+        self.master.connected = true;
+        let mut client = Client::new(now, MASTER, peer, Kind::Master);
+        client.authenticated = true;
+        client.db = self.master_db();
+        self.clients.insert(MASTER, client);
+        self.replication.master_connected(now.mono);
+        self.pump(now);
+    }
+
+    pub(super) fn link_bytes(&mut self, now: Now, attempt: u64, bytes: &[u8]) {
+        if attempt != self.master.attempt || !self.master.connected {
+            return;
+        }
+        self.stats.repl_input_bytes += bytes.len() as u64;
+        if let Some(client) = self.clients.get_mut(&MASTER) {
+            client.last_interaction = now.mono;
+        }
+        self.replication.master_bytes(now.mono, bytes);
+        self.pump(now);
+        self.apply_stream(now);
+    }
+
+    pub(super) fn link_closed(&mut self, now: Now, attempt: u64, reason: &str) {
+        if attempt != self.master.attempt {
+            return;
+        }
+        self.master.connected = false;
+        self.master.output.clear();
+        self.drop_master_transaction();
+        self.replication.master_closed(now.mono, reason);
+        self.pump(now);
+    }
+
+    /// A half transaction is lost with its connection; the master sends all of it again.
+    pub(crate) fn drop_master_transaction(&mut self) {
+        self.end_transaction(MASTER);
+    }
+
+    /// Database the master's stream has selected.
+    pub(crate) fn master_db(&self) -> u32 {
+        self.clients.get(&MASTER).map_or(self.master_db, |client| client.db)
+    }
+
+    /// Sets the database of the master's stream: from a snapshot, or from our own stream.
+    pub(crate) fn set_master_db(&mut self, db: u32) {
+        self.master_db = db;
+        if let Some(client) = self.clients.get_mut(&MASTER) {
+            client.db = db;
+        }
+    }
+
+    /// Executes all whole commands the core holds.
+    pub(crate) fn apply_stream(&mut self, now: Now) {
+        while !self.pauses.frozen
+            && !self.exiting
+            && let Some(command) = self.replication.next_command(now.mono)
+        {
+            self.apply(now, &command);
+            self.pump(now);
+            if self.clients.get(&MASTER).is_none_or(|client| client.kind != Kind::Master) {
+                break;
+            }
+        }
+        self.flush_monitors();
+    }
+
+    fn apply(&mut self, now: Now, command: &MasterCommand) {
+        let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
+        // What concerns the link itself is the core's, which sees it in `applied`.
+        let own = args.first().is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
+        if !own {
+            if let Some(client) = self.clients.get_mut(&MASTER) {
+                client.reply.clear();
+            }
+            self.dispatch(now, MASTER, &args);
+            self.check_master_reply(now, &args);
+            self.master_db = self.master_db();
+        }
+        self.replication.applied(now.mono, command);
+    }
+
+    /// An error here means that this replica is no copy of its master any more.
+    fn check_master_reply(&mut self, now: Now, args: &[&[u8]]) {
+        let Some(client) = self.clients.get_mut(&MASTER) else {
+            return;
+        };
+        let reply = client.reply.take();
+        let Some(text) = reply.strip_prefix(b"-") else {
+            return;
+        };
+        let text = text.strip_prefix(b"ERR ").unwrap_or(text).trim_ascii_end();
+        let text = String::from_utf8_lossy(text).into_owned();
+        let name = table::lookup(args[0]).map_or_else(
+            || String::from_utf8_lossy(args[0]).into_owned(),
+            |command| command.name.to_owned(),
+        );
+        self.stats.unexpected_error_replies += 1;
+        self.log_warning(format!(
+            "== CRITICAL == This replica is sending an error to its master: '{text}' after \
+             processing the command '{name}'"
+        ));
+        if self.settings.propagation_error != PropagationError::Ignore {
+            self.log_warning(format!(
+                "This server panicked sending an error to its master after processing the \
+                 command '{name}'"
+            ));
+            self.exit(now, 1);
+        }
+    }
+
+    /// Makes a master a replica of another node (`REPLICAOF host port`).
+    pub(crate) fn follow(&mut self, now: Now, host: &str, port: u16) {
+        if self.replication.role() == Role::Master {
+            // The stream of our new master goes on where our own stood.
+            let db = self.replication.saved_position().and_then(|position| position.stream_db);
+            self.set_master_db(db.unwrap_or(0));
+        }
+        self.replication.replicaof(now.mono, host, port);
+        self.pump(now);
+    }
+
+    /// Cuts the connection to the master as if it had been lost (`CLIENT KILL TYPE master`).
+    pub(crate) fn kill_master_link(&mut self, now: Now) -> bool {
+        if !self.master.connected {
+            return false;
+        }
+        let attempt = self.master.attempt;
+        self.actions.push_back(Action::DisconnectMaster);
+        self.link_closed(now, attempt, "killed by a client");
+        true
+    }
+}

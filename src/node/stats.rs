@@ -1,0 +1,56 @@
+//! Counters for `INFO stats`, `INFO commandstats` and `INFO errorstats`.
+//!
+//! Must never: decide anything. Nothing here is read by the node's own logic.
+
+use std::collections::BTreeMap;
+
+/// Most different error codes counted, so that made-up codes cannot fill the memory.
+const ERROR_CODES_MAX: usize = 128;
+
+/// Counters of one command (`cmdstat_`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CommandStats {
+    pub(crate) calls: u64,
+    pub(crate) rejected: u64,
+    pub(crate) failed: u64,
+}
+
+/// Everything `CONFIG RESETSTAT` sets to zero.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) connections: u64,
+    pub(crate) rejected_connections: u64,
+    pub(crate) commands: u64,
+    pub(crate) input_bytes: u64,
+    pub(crate) output_bytes: u64,
+    pub(crate) repl_input_bytes: u64,
+    pub(crate) repl_output_bytes: u64,
+    pub(crate) expired_keys: u64,
+    pub(crate) expire_cap_reached: u64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) error_replies: u64,
+    pub(crate) unexpected_error_replies: u64,
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) per_command: BTreeMap<&'static str, CommandStats>,
+    pub(crate) per_error: BTreeMap<String, u64>,
+}
+
+impl Stats {
+    /// Takes note of the error reply `-CODE text`, without the dash.
+    pub(crate) fn count_error(&mut self, text: &[u8]) {
+        self.error_replies += 1;
+        let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let code = String::from_utf8_lossy(code.trim_ascii_end()).into_owned();
+        if self.per_error.len() < ERROR_CODES_MAX || self.per_error.contains_key(&code) {
+            *self.per_error.entry(code).or_default() += 1;
+        }
+    }
+
+    /// The counters of a command.
+    pub(crate) fn command(&mut self, name: &'static str) -> &mut CommandStats {
+        self.per_command.entry(name).or_default()
+    }
+}
