@@ -63,8 +63,14 @@ impl<E: Env> Shell<E> {
             mono: Duration::ZERO,
             unix_ms: env.unix_ms(),
         };
-        let _ = config_file;
-        let node = Node::new(now, config, env.random_seed(), env.process_id(), probe);
+        let node = Node::new(
+            now,
+            config,
+            config_file,
+            env.random_seed(),
+            env.process_id(),
+            probe,
+        );
         Rc::new(Self {
             env,
             node: RefCell::new(node),
