@@ -63,8 +63,14 @@ impl<E: Env> Shell<E> {
             mono: Duration::ZERO,
             unix_ms: env.unix_ms(),
         };
-        let (seed, process_id) = (env.random_seed(), env.process_id());
-        let node = Node::new(now, config, config_file, seed, process_id, probe);
+        let node = Node::new(
+            now,
+            config,
+            config_file,
+            env.random_seed(),
+            env.process_id(),
+            probe,
+        );
         Rc::new(Self {
             env,
             node: RefCell::new(node),
