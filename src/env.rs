@@ -80,6 +80,14 @@ pub trait DiskFile: 'static {
     fn sync(&mut self) -> impl Future<Output = io::Result<()>>;
 }
 
+/// A file open for reading: always the file that was opened, whatever its name stands for now.
+pub trait DiskReader: 'static {
+    /// Length in bytes when it was opened.
+    fn len_bytes(&self) -> u64;
+    /// Reads at most `max_bytes` from `offset`; empty at the end of the file, and only there.
+    fn read_at(&self, offset: u64, max_bytes: usize) -> impl Future<Output = io::Result<Bytes>>;
+}
+
 /// The files of a node. Paths are relative to the configured `dir`, or absolute.
 ///
 /// Durability follows POSIX: what was appended survives a power cut only after
@@ -87,17 +95,13 @@ pub trait DiskFile: 'static {
 pub trait Disk: Clone + 'static {
     /// A file open for appending.
     type File: DiskFile;
+    /// A file open for reading.
+    type Reader: DiskReader;
     /// Creates (or truncates) a file.
     fn create(&self, path: &str) -> impl Future<Output = io::Result<Self::File>>;
-    /// Reads at most `max_bytes` from `offset`; empty at the end of the file.
-    fn read_at(
-        &self,
-        path: &str,
-        offset: u64,
-        max_bytes: usize,
-    ) -> impl Future<Output = io::Result<Bytes>>;
-    /// Length of a file in bytes, or `None` if there is no such file.
-    fn len(&self, path: &str) -> impl Future<Output = io::Result<Option<u64>>>;
+    /// Opens a file for reading; `ErrorKind::NotFound` if there is none. What was opened stays
+    /// readable and unchanged when another file is renamed over it, or it is removed.
+    fn open(&self, path: &str) -> impl Future<Output = io::Result<Self::Reader>>;
     /// Renames a file over another, atomically.
     fn rename(&self, from: &str, to: &str) -> impl Future<Output = io::Result<()>>;
     /// Removes a file.
