@@ -38,14 +38,7 @@ impl Redis {
             .expect("a free port")
             .port();
         let started = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--save",
-                "--enable-debug-command",
-                "yes",
-                "--dir",
-            ])
+            .args(["--port", &port.to_string(), "--save", "--enable-debug-command", "yes", "--dir"])
             .arg(dir)
             .stdout(Stdio::null())
             .spawn();
@@ -114,24 +107,14 @@ fn sample() -> Vec<(u32, Vec<u8>, Vec<u8>, Option<u64>)> {
         (db, format!("key:{i}").into_bytes(), text.to_vec(), deadline)
     };
     let mut all: Vec<_> = texts.iter().enumerate().map(entry).collect();
-    all.push((
-        0,
-        b"1000".to_vec(),
-        b"a key that is a number".to_vec(),
-        None,
-    ));
+    all.push((0, b"1000".to_vec(), b"a key that is a number".to_vec(), None));
     all
 }
 
 fn sample_keyspace() -> Keyspace {
     let mut keyspace = Keyspace::new(16, 1, false);
     for (db, key, text, deadline_ms) in sample() {
-        keyspace.set(
-            db,
-            &key,
-            Value::String(StringValue::new(&text)),
-            deadline_ms,
-        );
+        keyspace.set(db, &key, Value::String(StringValue::new(&text)), deadline_ms);
     }
     keyspace
 }
@@ -169,18 +152,12 @@ fn redis_loads_what_we_write() {
             return;
         };
         let said = String::from_utf8_lossy(&check.stdout);
-        assert!(
-            check.status.success() && said.contains("RDB looks OK"),
-            "{said}"
-        );
+        assert!(check.status.success() && said.contains("RDB looks OK"), "{said}");
 
         let Some(mut redis) = Redis::start(dir.path()) else {
             return;
         };
-        assert_eq!(
-            redis.ask(&[b"DEBUG", b"DIGEST"]),
-            hex(&keyspace.redis_digest())
-        );
+        assert_eq!(redis.ask(&[b"DEBUG", b"DIGEST"]), hex(&keyspace.redis_digest()));
         for (db, key, text, deadline_ms) in sample() {
             redis.ask(&[b"SELECT", db.to_string().as_bytes()]);
             assert_eq!(redis.ask(&[b"GET", &key]), text);

@@ -85,9 +85,7 @@ fn read_config(
             Some((Some(utf8(absolute)?), text))
         }
     };
-    let named = file
-        .as_ref()
-        .map(|(path, text)| (path.as_deref().unwrap_or("-"), text.as_str()));
+    let named = file.as_ref().map(|(path, text)| (path.as_deref().unwrap_or("-"), text.as_str()));
     let mut read_include = |path: &str| std::fs::read_to_string(path);
     let config = Config::load(named, overrides, &mut read_include)?;
     let rewritable = file.and_then(|(path, text)| path.map(|path| (path, text)));
@@ -123,11 +121,7 @@ fn world_options(config: &Config) -> TokioOptions {
 
 fn say(env: &TokioEnv, config: &Config, level: LogLevel, text: String) {
     if level >= config.loglevel {
-        let role = if config.replicaof.0.is_some() {
-            'S'
-        } else {
-            'M'
-        };
+        let role = if config.replicaof.0.is_some() { 'S' } else { 'M' };
         env.log(&LogLine { level, role, text });
     }
 }
@@ -167,13 +161,8 @@ fn raise_descriptor_limit(env: &TokioEnv, config: &Config) {
         return;
     }
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(reachable),
-            maximum: limit.maximum,
-        },
-    );
+    let raised =
+        setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
     if raised.is_err() || reachable < wanted {
         let text = format!(
             "maxclients {} asks for {wanted} file descriptors, and there are {}.",

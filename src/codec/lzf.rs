@@ -40,9 +40,7 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, LzfError> {
     while let [control, tail @ ..] = rest {
         let control = usize::from(*control);
         if control < LITERALS_MAX {
-            let (literals, tail) = tail
-                .split_at_checked(control + 1)
-                .ok_or(LzfError::Truncated)?;
+            let (literals, tail) = tail.split_at_checked(control + 1).ok_or(LzfError::Truncated)?;
             if len - out.len() < literals.len() {
                 return Err(LzfError::WrongLength);
             }
@@ -56,10 +54,7 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, LzfError> {
             _ => return Err(LzfError::Truncated),
         };
         let distance = ((control & 31) << 8 | usize::from(low)) + 1;
-        let from = out
-            .len()
-            .checked_sub(distance)
-            .ok_or(LzfError::BadReference)?;
+        let from = out.len().checked_sub(distance).ok_or(LzfError::BadReference)?;
         if len - out.len() < copy {
             return Err(LzfError::WrongLength);
         }
@@ -73,20 +68,14 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, LzfError> {
         }
         rest = tail;
     }
-    if out.len() == len {
-        Ok(out)
-    } else {
-        Err(LzfError::WrongLength)
-    }
+    if out.len() == len { Ok(out) } else { Err(LzfError::WrongLength) }
 }
 
 /// Compresses, or `None` when the result would not be at most `max_len` bytes long.
 pub fn compress(input: &[u8], max_len: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(max_len.min(input.len()));
     // Position plus one of the last place where three bytes with this hash stood; 0: none.
-    let hash_bits = (input.len() | 1)
-        .ilog2()
-        .clamp(*HASH_BITS.start(), *HASH_BITS.end());
+    let hash_bits = (input.len() | 1).ilog2().clamp(*HASH_BITS.start(), *HASH_BITS.end());
     let mut seen = vec![0_u32; 1 << hash_bits];
     let (mut at, mut literals_from) = (0, 0);
     while at + 3 <= input.len() {

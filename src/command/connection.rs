@@ -8,11 +8,8 @@ use crate::env::Now;
 use crate::event::Role;
 use crate::node::{ClientId, Kind, Node, ReplyMode};
 
-const OPEN: Flags = Flags::NOSCRIPT
-    .with(Flags::LOADING)
-    .with(Flags::STALE)
-    .with(Flags::FAST)
-    .with(Flags::NO_AUTH);
+const OPEN: Flags =
+    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::NO_AUTH);
 const SIMPLE: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
 const GROUP: Group = Group::Connection;
 
@@ -81,10 +78,7 @@ fn authenticate(node: &mut Node, id: ClientId, user: &[u8], password: &[u8]) -> 
 
 /// Compares without stopping at the first difference, so that time tells nothing.
 fn same_secret(wanted: &[u8], given: &[u8]) -> bool {
-    let differing = wanted
-        .iter()
-        .zip(given)
-        .fold(0, |sum, (a, b)| sum | (a ^ b));
+    let differing = wanted.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
     wanted.len() == given.len() && differing == 0
 }
 
@@ -124,10 +118,7 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
                 more
             }
             [option, ..] => {
-                return error(format!(
-                    "Syntax error in HELLO option '{}'",
-                    printable(option)
-                ));
+                return error(format!("Syntax error in HELLO option '{}'", printable(option)));
             }
         };
     }
@@ -137,10 +128,7 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         node.reply_error(id, WRONG_PASSWORD);
         return Ok(());
     }
-    let stranger = node
-        .clients
-        .get(&id)
-        .is_some_and(|client| !client.authenticated);
+    let stranger = node.clients.get(&id).is_some_and(|client| !client.authenticated);
     if stranger && node.settings.requirepass.is_some() {
         node.reply_error(
             id,
@@ -192,11 +180,7 @@ fn select(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 }
 
 fn reset(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node
-        .clients
-        .get(&id)
-        .is_some_and(|client| client.kind != Kind::Normal)
-    {
+    if node.clients.get(&id).is_some_and(|client| client.kind != Kind::Normal) {
         return error("can only reset normal client connections");
     }
     node.end_transaction(id);

@@ -49,9 +49,7 @@ fn incrby(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 
 fn decrby(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let amount = number::integer(args[2])?;
-    let amount = amount
-        .checked_neg()
-        .ok_or(CommandError::DecrementOverflow)?;
+    let amount = amount.checked_neg().ok_or(CommandError::DecrementOverflow)?;
     add(ctx, args[1], amount)
 }
 
@@ -66,12 +64,7 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], amount: i64) -> Outcome {
         None => 0,
     };
     let after = before.checked_add(amount).ok_or(CommandError::Overflow)?;
-    store(
-        ctx,
-        key,
-        found,
-        itoa::Buffer::new().format(after).as_bytes(),
-    );
+    store(ctx, key, found, itoa::Buffer::new().format(after).as_bytes());
     ctx.reply.integer(after);
     Ok(())
 }

@@ -9,10 +9,7 @@ use super::{Args, CommandError, Ctx, Outcome, populate, printable};
 use crate::env::Now;
 use crate::node::{ClientId, Node};
 
-const FLAGS: Flags = Flags::ADMIN
-    .with(Flags::NOSCRIPT)
-    .with(Flags::LOADING)
-    .with(Flags::STALE);
+const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
 /// Longest `DEBUG SLEEP`.
 const SLEEP_MAX_SECONDS: f64 = 86_400.0;
@@ -53,10 +50,8 @@ fn debug(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         }
         (b"digest-value", keys) => {
             let db = node.clients.get(&id).map_or(0, |client| client.db);
-            let digests: Vec<String> = keys
-                .iter()
-                .map(|key| hex(&node.keyspace.redis_digest_value(db, key)))
-                .collect();
+            let digests: Vec<String> =
+                keys.iter().map(|key| hex(&node.keyspace.redis_digest_value(db, key))).collect();
             node.reply(id, |reply| {
                 reply.array_header(digests.len());
                 digests.iter().for_each(|digest| reply.status(digest));
@@ -64,15 +59,10 @@ fn debug(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
             Ok(())
         }
         (b"sleep", [seconds]) => {
-            let seconds = std::str::from_utf8(seconds)
-                .ok()
-                .and_then(|text| text.parse().ok());
+            let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse().ok());
             let seconds: f64 = seconds.unwrap_or(0.0);
-            let bounded = if seconds.is_finite() {
-                seconds.clamp(0.0, SLEEP_MAX_SECONDS)
-            } else {
-                0.0
-            };
+            let bounded =
+                if seconds.is_finite() { seconds.clamp(0.0, SLEEP_MAX_SECONDS) } else { 0.0 };
             node.sleep(Duration::from_secs_f64(bounded));
             ok(node, id)
         }

@@ -44,26 +44,10 @@ struct Form {
     absolute: bool,
 }
 
-const EXPIRE: Form = Form {
-    command: "expire",
-    unit_ms: 1000,
-    absolute: false,
-};
-const PEXPIRE: Form = Form {
-    command: "pexpire",
-    unit_ms: 1,
-    absolute: false,
-};
-const EXPIREAT: Form = Form {
-    command: "expireat",
-    unit_ms: 1000,
-    absolute: true,
-};
-const PEXPIREAT: Form = Form {
-    command: "pexpireat",
-    unit_ms: 1,
-    absolute: true,
-};
+const EXPIRE: Form = Form { command: "expire", unit_ms: 1000, absolute: false };
+const PEXPIRE: Form = Form { command: "pexpire", unit_ms: 1, absolute: false };
+const EXPIREAT: Form = Form { command: "expireat", unit_ms: 1000, absolute: true };
+const PEXPIREAT: Form = Form { command: "pexpireat", unit_ms: 1, absolute: true };
 
 /// `NX XX GT LT`: when to change a deadline.
 #[derive(Default)]

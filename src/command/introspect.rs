@@ -115,10 +115,7 @@ fn docs(reply: &mut Reply, names: &Args<'_>) {
     let commands: Vec<&Command> = if names.is_empty() {
         table::all().collect()
     } else {
-        names
-            .iter()
-            .filter_map(|name| table::lookup(name))
-            .collect()
+        names.iter().filter_map(|name| table::lookup(name)).collect()
     };
     reply.array_header(2 * commands.len());
     for command in commands {
@@ -171,10 +168,8 @@ fn list(reply: &mut Reply, args: &Args<'_>) -> Outcome {
         }
         _ => return Err(CommandError::Syntax),
     };
-    let names: Vec<&str> = table::all()
-        .filter(|command| keep(command))
-        .map(|command| command.name)
-        .collect();
+    let names: Vec<&str> =
+        table::all().filter(|command| keep(command)).map(|command| command.name).collect();
     reply.array_header(names.len());
     names.iter().for_each(|name| reply.bulk(name));
     Ok(())

@@ -16,16 +16,7 @@ const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags,
-        key_range,
-        group: Group::Generic,
-        since,
-        summary,
-        handler,
-    }
+    Command { name, arity, flags, key_range, group: Group::Generic, since, summary, handler }
 }
 
 /// Commands of this file.

@@ -41,11 +41,7 @@ pub enum Parsed {
 
 impl LongDouble {
     /// Zero.
-    pub const ZERO: LongDouble = LongDouble {
-        negative: false,
-        significand: 0,
-        exponent: 0,
-    };
+    pub const ZERO: LongDouble = LongDouble { negative: false, significand: 0, exponent: 0 };
 
     /// Reads what C's `strtold` reads, all of it, but no leading space and no `nan`. Decimal
     /// and hexadecimal; `None` for anything else, and for numbers too large or too small.
@@ -65,10 +61,7 @@ impl LongDouble {
             [b'0', b'x' | b'X', rest @ ..] => Scanned::read(rest, 16, b'p')?.round_binary(),
             _ => Scanned::read(digits, 10, b'e')?.round_decimal(),
         };
-        Some(Parsed::Finite(LongDouble {
-            negative,
-            ..magnitude?
-        }))
+        Some(Parsed::Finite(LongDouble { negative, ..magnitude? }))
     }
 
     /// The sum, rounded to nearest, ties to even; `None` if it is too large.
@@ -77,20 +70,13 @@ impl LongDouble {
             let zero_sum = self.significand == other.significand;
             let negative = self.negative && other.negative;
             return Some(match (zero_sum, self.significand) {
-                (true, _) => LongDouble {
-                    negative,
-                    ..LongDouble::ZERO
-                },
+                (true, _) => LongDouble { negative, ..LongDouble::ZERO },
                 (false, 0) => other,
                 (false, _) => self,
             });
         }
         let by_size = (self.exponent, self.significand).cmp(&(other.exponent, other.significand));
-        let (large, small) = if by_size == Ordering::Less {
-            (other, self)
-        } else {
-            (self, other)
-        };
+        let (large, small) = if by_size == Ordering::Less { (other, self) } else { (self, other) };
         // One bit is left free above for the carry, 63 are below for what is shifted out.
         let wide = u128::from(large.significand) << 63;
         let distance = u32::try_from(large.exponent - small.exponent).unwrap_or(u32::MAX);
@@ -107,10 +93,7 @@ impl LongDouble {
             return Some(LongDouble::ZERO);
         }
         let magnitude = round(sum, large.exponent - 63, lost)?;
-        Some(LongDouble {
-            negative: large.negative,
-            ..magnitude
-        })
+        Some(LongDouble { negative: large.negative, ..magnitude })
     }
 }
 
@@ -136,12 +119,8 @@ fn round(wide: u128, exponent: i64, more: bool) -> Option<LongDouble> {
         exponent += 1;
     }
     let in_range = exponent <= MAX_EXPONENT && exponent + BITS > MIN_EXPONENT;
-    Some(LongDouble {
-        negative: false,
-        significand: u64::try_from(significand).ok()?,
-        exponent,
-    })
-    .filter(|_| in_range)
+    Some(LongDouble { negative: false, significand: u64::try_from(significand).ok()?, exponent })
+        .filter(|_| in_range)
 }
 
 /// Digits as written: `digits * base^-fraction`, times 10 (or 2) to the power of `exponent`.
@@ -153,11 +132,7 @@ struct Scanned {
 
 impl Scanned {
     fn read(text: &[u8], base: u32, exponent_mark: u8) -> Option<Scanned> {
-        let mut scanned = Scanned {
-            digits: Big(Vec::new()),
-            fraction: 0,
-            exponent: 0,
-        };
+        let mut scanned = Scanned { digits: Big(Vec::new()), fraction: 0, exponent: 0 };
         let (mut seen_point, mut seen_digit) = (false, false);
         let mut rest = text;
         while let [byte, tail @ ..] = rest {
@@ -180,8 +155,7 @@ impl Scanned {
     }
 
     fn round_binary(self) -> Option<LongDouble> {
-        self.digits
-            .ratio(Big::one(), self.exponent - 4 * self.fraction)
+        self.digits.ratio(Big::one(), self.exponent - 4 * self.fraction)
     }
 
     fn round_decimal(self) -> Option<LongDouble> {
@@ -217,9 +191,8 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().fold(0, |value, digit| {
-        (value * 10 + i64::from(digit - b'0')).min(BEYOND)
-    });
+    let value =
+        digits.iter().fold(0, |value, digit| (value * 10 + i64::from(digit - b'0')).min(BEYOND));
     Some(sign * value)
 }
 
@@ -422,16 +395,8 @@ mod tests {
             ("10.6", "-5", "5.6"),
             ("5.6", "-5.6", "0"),
             ("0", "1.23e-10", "0.000000000123"),
-            (
-                "0.000000000123",
-                "0.00000000000000001",
-                "0.00000000012300001",
-            ),
-            (
-                "0.00000000012300001",
-                "0.000000000000000001",
-                "0.00000000012300001",
-            ),
+            ("0.000000000123", "0.00000000000000001", "0.00000000012300001"),
+            ("0.00000000012300001", "0.000000000000000001", "0.00000000012300001"),
             ("1", "1e-17", "1.00000000000000001"),
             ("1.00000000000000001", "1e-18", "1.00000000000000001"),
             ("1e20", "1", "100000000000000000000"),
@@ -441,11 +406,7 @@ mod tests {
             ("9223372036854775807", "1", "9223372036854775808"),
             ("18446744073709551615", "1", "18446744073709551616"),
             ("18446744073709551615", "0.5", "18446744073709551616"),
-            (
-                "123456789.123456789",
-                "0.000000001",
-                "123456789.12345678999554366",
-            ),
+            ("123456789.123456789", "0.000000001", "123456789.12345678999554366"),
             ("0.3", "-0.3", "0"),
             ("0", "-0.0", "0"),
             ("0", "-0", "0"),

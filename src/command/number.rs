@@ -26,10 +26,7 @@ pub fn integer(argument: &[u8]) -> Result<i64, CommandError> {
 /// An argument that has to be the number of one of `databases` databases.
 pub fn db_index(argument: &[u8], databases: u32) -> Result<u32, CommandError> {
     let index = i32::try_from(integer(argument)?).map_err(|_| CommandError::NotInteger)?;
-    u32::try_from(index)
-        .ok()
-        .filter(|index| *index < databases)
-        .ok_or(CommandError::DbIndex)
+    u32::try_from(index).ok().filter(|index| *index < databases).ok_or(CommandError::DbIndex)
 }
 
 #[cfg(test)]

@@ -85,9 +85,7 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"encoding" => ctx.reply.bulk(encoding(value)),
         b"refcount" => ctx.reply.integer(refcount(value)),
         b"freq" => {
-            return Err(CommandError::Other(
-                "access frequency is not tracked".into(),
-            ));
+            return Err(CommandError::Other("access frequency is not tracked".into()));
         }
         _ => return Err(CommandError::Other("idle time is not tracked".into())),
     }

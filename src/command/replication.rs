@@ -42,11 +42,7 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
         }
         return ok(node, id);
     }
-    if node
-        .clients
-        .get(&id)
-        .is_some_and(|client| client.kind == Kind::Replica)
-    {
+    if node.clients.get(&id).is_some_and(|client| client.kind == Kind::Replica) {
         return error("Command is not valid when client is a replica.");
     }
     let port = parse_i64(args[2]).and_then(|port| u16::try_from(port).ok());
@@ -60,24 +56,17 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
              connected with. No operation performed."
                 .into(),
         );
-        node.reply(id, |reply| {
-            reply.status("OK Already connected to specified master")
-        });
+        node.reply(id, |reply| reply.status("OK Already connected to specified master"));
         return Ok(());
     }
     node.config.replicaof = MasterAddr(Some((host.clone(), port)));
     node.follow(now, &host, port);
-    node.log_notice(format!(
-        "REPLICAOF {host}:{port} enabled (user request from '{line}')"
-    ));
+    node.log_notice(format!("REPLICAOF {host}:{port} enabled (user request from '{line}')"));
     ok(node, id)
 }
 
 fn client_line(node: &Node, now: Now, id: ClientId) -> String {
-    node.clients
-        .get(&id)
-        .map(|client| client.line(now, 0))
-        .unwrap_or_default()
+    node.clients.get(&id).map(|client| client.line(now, 0)).unwrap_or_default()
 }
 
 fn failover(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
@@ -166,11 +155,7 @@ fn role(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
         MasterLinkState::Transfer | MasterLinkState::Loading => "sync",
         MasterLinkState::Connected => "connected",
     };
-    let offset = if link == MasterLinkState::Connected {
-        offset
-    } else {
-        -1
-    };
+    let offset = if link == MasterLinkState::Connected { offset } else { -1 };
     node.reply(id, |reply| {
         reply.array_header(5);
         reply.bulk("slave");
@@ -196,10 +181,7 @@ fn wait(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     }
     let replicas = usize::try_from(number::integer(args[1])?.max(0)).unwrap_or(usize::MAX);
     let timeout = timeout_ms(args[2])?;
-    let target = node
-        .clients
-        .get(&id)
-        .map_or(Offset(0), |client| client.last_offset);
+    let target = node.clients.get(&id).map_or(Offset(0), |client| client.last_offset);
     let deadline = match timeout {
         // Inside EXEC nobody waits: the deadline is now.
         _ if node.in_exec => Some(now.mono),
@@ -216,9 +198,7 @@ fn wait(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         answer_wait(node, now, id, target, &acked, acked.len());
         return Ok(());
     }
-    let answer = node
-        .replication
-        .wait(now.mono, id, target, replicas, deadline);
+    let answer = node.replication.wait(now.mono, id, target, replicas, deadline);
     match answer {
         Some((count, acks)) => answer_wait(node, now, id, target, &acks, count),
         None => node.block(id, Blocked::Wait),
@@ -235,15 +215,8 @@ fn answer_wait(
     acks: &[(u16, Offset)],
     counted: usize,
 ) {
-    node.reply(id, |reply| {
-        reply.integer(i64::try_from(counted).unwrap_or(i64::MAX))
-    });
-    let event = Event::WaitAnswered {
-        client: id,
-        target,
-        counted,
-        acks,
-    };
+    node.reply(id, |reply| reply.integer(i64::try_from(counted).unwrap_or(i64::MAX)));
+    let event = Event::WaitAnswered { client: id, target, counted, acks };
     node.report(now, &event);
 }
 
@@ -257,11 +230,7 @@ impl Node {
         acks: &[(u16, Offset)],
         counted: usize,
     ) {
-        if self
-            .clients
-            .get(&client)
-            .is_some_and(|client| client.blocked == Some(Blocked::Wait))
-        {
+        if self.clients.get(&client).is_some_and(|client| client.blocked == Some(Blocked::Wait)) {
             answer_wait(self, now, client, target, acks, counted);
             self.unblock(client);
         }
@@ -290,9 +259,7 @@ fn psync(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::Syntax),
     };
     let offset = number::integer(args[2])?;
-    let result = node
-        .replication
-        .psync(now.mono, LinkId(id), &ip, args[1], offset, failover);
+    let result = node.replication.psync(now.mono, LinkId(id), &ip, args[1], offset, failover);
     node.pump(now);
     if let Err(text) = result {
         node.reply_error(id, &text);

@@ -73,11 +73,7 @@ fn cursor(text: &[u8]) -> Result<u64, CommandError> {
         }),
     };
     let value = value.ok_or(CommandError::InvalidCursor)?;
-    Ok(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
+    Ok(if negative { value.wrapping_neg() } else { value })
 }
 
 /// What `SCAN` was asked for.
@@ -88,11 +84,7 @@ struct ScanOptions<'a> {
 }
 
 fn scan_options<'a>(options: &Args<'a>) -> Result<ScanOptions<'a>, CommandError> {
-    let mut parsed = ScanOptions {
-        count: DEFAULT_COUNT,
-        pattern: None,
-        type_name: None,
-    };
+    let mut parsed = ScanOptions { count: DEFAULT_COUNT, pattern: None, type_name: None };
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let value = options.next().ok_or(CommandError::Syntax)?;
@@ -117,16 +109,11 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let cursor = cursor(args[1])?;
     let options = scan_options(&args[2..])?;
     let mut found: Vec<Vec<u8>> = Vec::new();
-    let next = ctx
-        .keyspace
-        .scan(ctx.db, cursor, options.count, &mut |key| {
-            if options
-                .pattern
-                .is_none_or(|pattern| glob::matches(pattern, key))
-            {
-                found.push(key.to_vec());
-            }
-        });
+    let next = ctx.keyspace.scan(ctx.db, cursor, options.count, &mut |key| {
+        if options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+            found.push(key.to_vec());
+        }
+    });
     found.retain(|key| {
         let exists = match options.type_name {
             Some(_) => lookup::exists_for_read(ctx, ctx.db, key),
@@ -135,9 +122,7 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         let value = ctx.keyspace.get(ctx.db, key).filter(|_| exists);
         value.is_some_and(|value| {
             let name = keys::type_name(value).as_bytes();
-            options
-                .type_name
-                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+            options.type_name.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
         })
     });
     ctx.reply.array_header(2);

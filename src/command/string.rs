@@ -21,16 +21,7 @@ const fn row(
     summary: &'static str,
     handler: super::Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags,
-        key_range,
-        group: Group::String,
-        since,
-        summary,
-        handler,
-    }
+    Command { name, arity, flags, key_range, group: Group::String, since, summary, handler }
 }
 
 /// Commands of this file.
@@ -78,14 +69,8 @@ struct Unit {
 }
 
 impl Unit {
-    const EX: Unit = Unit {
-        ms: 1000,
-        absolute: false,
-    };
-    const PX: Unit = Unit {
-        ms: 1,
-        absolute: false,
-    };
+    const EX: Unit = Unit { ms: 1000, absolute: false };
+    const PX: Unit = Unit { ms: 1, absolute: false };
 
     fn named(option: &[u8]) -> Option<Unit> {
         let (name, absolute) = match option.len() {
@@ -134,11 +119,7 @@ struct SetOptions<'a> {
 }
 
 fn set_options<'a>(options: &Args<'a>) -> Result<SetOptions<'a>, CommandError> {
-    let mut parsed = SetOptions {
-        ttl: Ttl::Unsaid,
-        condition: None,
-        get: false,
-    };
+    let mut parsed = SetOptions { ttl: Ttl::Unsaid, condition: None, get: false };
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
         let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
@@ -194,9 +175,8 @@ fn set(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         return Ok(());
     }
-    let kept = (options.ttl == Ttl::Keep && found)
-        .then(|| ctx.keyspace.expiry(ctx.db, key))
-        .flatten();
+    let kept =
+        (options.ttl == Ttl::Keep && found).then(|| ctx.keyspace.expiry(ctx.db, key)).flatten();
     put(ctx, key, value, deadline.or(kept));
     if let Some(deadline) = deadline {
         rewrite_set_until(ctx, key, value, deadline);
@@ -204,12 +184,8 @@ fn set(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         // A replica has nobody to tell the old value to.
         let without_get =
             |(at, arg): &(usize, &&[u8])| *at < 3 || !arg.eq_ignore_ascii_case(b"GET");
-        let args: Vec<&[u8]> = args
-            .iter()
-            .enumerate()
-            .filter(without_get)
-            .map(|(_, arg)| *arg)
-            .collect();
+        let args: Vec<&[u8]> =
+            args.iter().enumerate().filter(without_get).map(|(_, arg)| *arg).collect();
         lookup::rewrite(ctx, &args);
     }
     if !options.get {
@@ -419,9 +395,7 @@ fn append(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     if let Some(len) = before {
         check_length(ctx, len, tail.len())?;
     }
-    let len = edit(ctx, key, before.is_some(), |bytes| {
-        bytes.extend_from_slice(tail)
-    });
+    let len = edit(ctx, key, before.is_some(), |bytes| bytes.extend_from_slice(tail));
     ctx.reply.integer(len as i64);
     Ok(())
 }

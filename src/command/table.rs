@@ -98,10 +98,7 @@ impl Flags {
             (Flags::MAY_REPLICATE, "may_replicate"),
             (Flags::NO_MULTI, "no_multi"),
         ];
-        NAMES
-            .into_iter()
-            .filter(move |(flag, _)| self.has(*flag))
-            .map(|(_, name)| name)
+        NAMES.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| name)
     }
 }
 
@@ -201,27 +198,15 @@ impl Command {
     /// Whether it may be called with so many arguments, name included.
     pub fn accepts(&self, argument_count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
-        if self.arity < 0 {
-            argument_count >= wanted
-        } else {
-            argument_count == wanted
-        }
+        if self.arity < 0 { argument_count >= wanted } else { argument_count == wanted }
     }
 
     /// The keys among `args` (name first); stops where the arguments stop.
     pub fn keys<'a>(&self, args: &Args<'a>) -> impl Iterator<Item = &'a [u8]> {
         let range = self.key_range;
         let count = i32::try_from(args.len()).unwrap_or(i32::MAX);
-        let last = if range.last < 0 {
-            count + range.last
-        } else {
-            range.last.min(count - 1)
-        };
-        let (first, last) = if range.first == 0 {
-            (1, 0)
-        } else {
-            (range.first, last)
-        };
+        let last = if range.last < 0 { count + range.last } else { range.last.min(count - 1) };
+        let (first, last) = if range.first == 0 { (1, 0) } else { (range.first, last) };
         // Not negative: `first` is 1 or more.
         (first..=last)
             .step_by(range.step.max(1).unsigned_abs() as usize)

@@ -49,10 +49,7 @@ impl Bench {
         self.effects = Effects::default();
         let mut reply = Reply::new();
         let mut ctx = Ctx {
-            now: Now {
-                unix_ms: self.now_ms,
-                ..Now::default()
-            },
+            now: Now { unix_ms: self.now_ms, ..Now::default() },
             keyspace: &mut self.keyspace,
             db: self.db,
             reply: &mut reply,

@@ -21,11 +21,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn multi(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node.begin_transaction(id) {
-        ok(node, id)
-    } else {
-        error("MULTI calls can not be nested")
-    }
+    if node.begin_transaction(id) { ok(node, id) } else { error("MULTI calls can not be nested") }
 }
 
 fn exec(node: &mut Node, now: Now, id: ClientId, _: &Args<'_>) -> Outcome {
@@ -34,11 +30,7 @@ fn exec(node: &mut Node, now: Now, id: ClientId, _: &Args<'_>) -> Outcome {
 }
 
 fn discard(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node
-        .clients
-        .get(&id)
-        .is_none_or(|client| client.transaction.is_none())
-    {
+    if node.clients.get(&id).is_none_or(|client| client.transaction.is_none()) {
         return error("DISCARD without MULTI");
     }
     node.end_transaction(id);
@@ -46,11 +38,7 @@ fn discard(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
 }
 
 fn watch(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    if node
-        .clients
-        .get(&id)
-        .is_some_and(|client| client.transaction.is_some())
-    {
+    if node.clients.get(&id).is_some_and(|client| client.transaction.is_some()) {
         return error("WATCH inside MULTI is not allowed");
     }
     for key in &args[1..] {

@@ -19,10 +19,7 @@ impl Config {
     pub fn get(&self, pattern: &str) -> Vec<(String, String)> {
         if !pattern.contains(['*', '?', '[']) {
             let found = find(pattern);
-            return found
-                .map(|row| (pattern.to_owned(), (row.show)(self)))
-                .into_iter()
-                .collect();
+            return found.map(|row| (pattern.to_owned(), (row.show)(self))).into_iter().collect();
         }
         let mut found = Vec::new();
         for row in DIRECTIVES.iter().filter(|row| !row.flags.has(HIDDEN)) {

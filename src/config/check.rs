@@ -19,11 +19,7 @@ impl Config {
             ("appenddirname", &self.appenddirname),
         ] {
             if name == file_name && value.contains('/') {
-                let kind = if name == "appenddirname" {
-                    "dirname"
-                } else {
-                    "filename"
-                };
+                let kind = if name == "appenddirname" { "dirname" } else { "filename" };
                 return Err(format!("{name} can't be a path, just a {kind}"));
             }
         }
@@ -36,10 +32,9 @@ impl Config {
     /// Values that promise something that is not there.
     fn missing_feature(&self, name: &str) -> Option<&'static str> {
         let (asked, why) = match name {
-            "daemonize" => (
-                self.daemonize,
-                "running in the background is not supported, use a supervisor",
-            ),
+            "daemonize" => {
+                (self.daemonize, "running in the background is not supported, use a supervisor")
+            }
             "supervised" => (
                 matches!(self.supervised, "upstart" | "systemd"),
                 "telling a supervisor about readiness is not supported, only no and auto",

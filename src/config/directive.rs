@@ -22,9 +22,7 @@ impl Directive {
     /// Whether this is its name or alias, in any case.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
-            || self
-                .alias
-                .is_some_and(|alias| alias.eq_ignore_ascii_case(name))
+            || self.alias.is_some_and(|alias| alias.eq_ignore_ascii_case(name))
     }
 
     /// Stores a value given as the words of a line, or as one text that holds several words.

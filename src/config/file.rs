@@ -11,24 +11,12 @@ use crate::codec::resp::{quote, split_args};
 /// Files may include files, but not for ever.
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// Directives of older versions that have no effect any more.
-const OBSOLETE: [&str; 3] = [
-    "list-max-ziplist-entries",
-    "list-max-ziplist-value",
-    "lua-replicate-commands",
-];
+const OBSOLETE: [&str; 3] =
+    ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
 /// The one user there is without ACLs, as Redis's own `CONFIG REWRITE` writes it.
 const DEFAULT_USER: [&[&str]; 2] = [
     &["user", "default", "on", "nopass", "~*", "&*", "+@all"],
-    &[
-        "user",
-        "default",
-        "on",
-        "nopass",
-        "sanitize-payload",
-        "~*",
-        "&*",
-        "+@all",
-    ],
+    &["user", "default", "on", "nopass", "sanitize-payload", "~*", "&*", "+@all"],
 ];
 
 /// A file or command line that is not accepted. Its text is what Redis prints before it exits.
@@ -72,11 +60,7 @@ impl Config {
         let mut text = file.map(|(_, text)| text.to_owned()).unwrap_or_default();
         text.push('\n');
         text.push_str(&override_lines(overrides));
-        let mut reader = Reader {
-            config: Self::default(),
-            saw_save: false,
-            read_include,
-        };
+        let mut reader = Reader { config: Self::default(), saw_save: false, read_include };
         reader.read(&text, None, 0)?;
         Ok(reader.config)
     }
@@ -94,9 +78,7 @@ fn override_lines(overrides: &[String]) -> String {
                     text.push('\n');
                 }
                 text.push_str(name);
-                let bare = overrides
-                    .get(at + 1)
-                    .is_none_or(|next| next.starts_with("--"));
+                let bare = overrides.get(at + 1).is_none_or(|next| next.starts_with("--"));
                 wants_value = true;
                 if name.eq_ignore_ascii_case("save") && bare {
                     text.push_str(" \"\"");
@@ -154,9 +136,7 @@ impl Reader<'_> {
 
     fn include(&mut self, path: &str, depth: usize) -> Result<String, String> {
         if depth == INCLUDE_DEPTH_MAX {
-            return Err(format!(
-                "files include each other more than {INCLUDE_DEPTH_MAX} deep"
-            ));
+            return Err(format!("files include each other more than {INCLUDE_DEPTH_MAX} deep"));
         }
         if path.contains(['*', '?', '[']) {
             return Err("include with a pattern is not supported, name each file".to_owned());

@@ -49,10 +49,7 @@ impl Config {
                 let points = self.save.0.iter();
                 return points
                     .map(|point| {
-                        (
-                            format!("save {} {}", point.period.as_secs(), point.changes),
-                            true,
-                        )
+                        (format!("save {} {}", point.period.as_secs(), point.changes), true)
                     })
                     .collect();
             }
@@ -88,31 +85,19 @@ impl Config {
 
 /// Texts for which "" is a value and not the absence of one.
 fn is_kept_when_empty(name: &str) -> bool {
-    matches!(
-        name,
-        "logfile" | "notify-keyspace-events" | "latency-tracking-info-percentiles"
-    )
+    matches!(name, "logfile" | "notify-keyspace-events" | "latency-tracking-info-percentiles")
 }
 
 impl OldFile {
     fn read(text: &str) -> Self {
-        let mut file = Self {
-            lines: Vec::new(),
-            places: BTreeMap::new(),
-            signed: false,
-        };
+        let mut file = Self { lines: Vec::new(), places: BTreeMap::new(), signed: false };
         for line in text.lines() {
             let line = line.trim_matches([' ', '\t', '\r', '\n']);
             file.signed |= line == SIGNATURE;
             let words = split_args(line.as_bytes()).unwrap_or_default();
-            let name = words
-                .first()
-                .and_then(|name| std::str::from_utf8(name).ok());
+            let name = words.first().and_then(|name| std::str::from_utf8(name).ok());
             if let Some(row) = name.filter(|_| !line.starts_with('#')).and_then(find) {
-                file.places
-                    .entry(row.name)
-                    .or_default()
-                    .push_back(file.lines.len());
+                file.places.entry(row.name).or_default().push_back(file.lines.len());
             }
             file.lines.push(line.to_owned());
         }

@@ -5,10 +5,7 @@ use crate::env::LogLevel;
 use std::time::Duration;
 
 fn no_files(path: &str) -> std::io::Result<String> {
-    Err(std::io::Error::new(
-        std::io::ErrorKind::NotFound,
-        path.to_owned(),
-    ))
+    Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.to_owned()))
 }
 
 fn load(text: &str) -> Result<Config, ConfigFileError> {
@@ -64,10 +61,7 @@ fn values_are_typed() {
     assert_eq!(config.replicaof.0, Some(("localhost".to_owned(), 6380)));
     assert_eq!(config.repl_timeout, Duration::from_secs(7));
     assert_eq!(config.requirepass.as_deref(), Some("aA b"));
-    assert_eq!(
-        config.client_output_buffer_limit.replica.hard_bytes,
-        1 << 20
-    );
+    assert_eq!(config.client_output_buffer_limit.replica.hard_bytes, 1 << 20);
     assert_eq!(config.client_output_buffer_limit.replica.soft_bytes, 2000);
     assert_eq!(config.client_output_buffer_limit.pubsub.soft_bytes, 8 << 20);
     assert_eq!(config.loglevel, LogLevel::Warning);
@@ -93,20 +87,11 @@ fn errors_show_line_and_reason_as_redis_does() {
         ("hz 10 20", "wrong number of arguments"),
         ("hz x", "argument couldn't be parsed into an integer"),
         ("hz 010", "argument couldn't be parsed into an integer"),
-        (
-            "databases 0",
-            "argument must be between 1 and 2147483647 inclusive",
-        ),
-        (
-            "port 70000",
-            "argument must be between 0 and 65535 inclusive",
-        ),
+        ("databases 0", "argument must be between 1 and 2147483647 inclusive"),
+        ("port 70000", "argument must be between 0 and 65535 inclusive"),
         ("save 900", "Invalid save parameters"),
         ("loglevel \"a", "Unbalanced quotes in configuration line"),
-        (
-            "loglevel x",
-            "argument(s) must be one of the following: debug, verbose, notice, warning",
-        ),
+        ("loglevel x", "argument(s) must be one of the following: debug, verbose, notice, warning"),
         ("slaveof a", "wrong number of arguments"),
         ("replicaof a 99999999", "Invalid master port"),
         (
@@ -117,31 +102,13 @@ fn errors_show_line_and_reason_as_redis_does() {
             "client-output-buffer-limit foo 1 2 3",
             "Invalid client class specified in buffer limit configuration.",
         ),
-        (
-            "bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
-            "Too many bind addresses specified.",
-        ),
-        (
-            "notify-keyspace-events Q",
-            "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
-        ),
-        (
-            "dbfilename a/b",
-            "dbfilename can't be a path, just a filename",
-        ),
-        (
-            "unixsocketperm 888",
-            "argument couldn't be parsed as an octal number",
-        ),
-        (
-            "unixsocketperm 1000",
-            "argument must be between 0 and 777 inclusive",
-        ),
+        ("bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18", "Too many bind addresses specified."),
+        ("notify-keyspace-events Q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+        ("dbfilename a/b", "dbfilename can't be a path, just a filename"),
+        ("unixsocketperm 888", "argument couldn't be parsed as an octal number"),
+        ("unixsocketperm 1000", "argument must be between 0 and 777 inclusive"),
         ("repl-backlog-size 1.5gb", "argument must be a memory value"),
-        (
-            "sentinel monitor a b 1 2",
-            "sentinel directive while not in sentinel mode",
-        ),
+        ("sentinel monitor a b 1 2", "sentinel directive while not in sentinel mode"),
     ] {
         assert_eq!(load(line).expect_err(line).reason, reason, "{line}");
     }
@@ -171,10 +138,7 @@ fn what_is_not_there_is_refused_by_name() {
     ] {
         let reason = load(line).expect_err(line).reason;
         let name = line.split(' ').next().unwrap_or_default();
-        assert!(
-            reason.contains(name) && reason.contains("not supported"),
-            "{line}: {reason}"
-        );
+        assert!(reason.contains(name) && reason.contains("not supported"), "{line}: {reason}");
     }
 }
 
@@ -190,29 +154,14 @@ fn save_lines_add_up() {
 
 #[test]
 fn the_command_line_comes_after_the_file() {
-    let config = override_with(&[
-        "--hz",
-        "30",
-        "--save",
-        "--masterauth",
-        "--x",
-        "--slaveof",
-        "h",
-        "1",
-    ]);
+    let config =
+        override_with(&["--hz", "30", "--save", "--masterauth", "--x", "--slaveof", "h", "1"]);
     let config = config.expect("accepted");
     assert_eq!(config.hz, 30);
     assert!(config.save.0.is_empty());
     assert_eq!(config.masterauth.as_deref(), Some("--x"));
     assert_eq!(config.replicaof.0, Some(("h".to_owned(), 1)));
-    assert_eq!(
-        override_with(&["--save", "900", "1", "2", "3"])
-            .expect("accepted")
-            .save
-            .0
-            .len(),
-        2
-    );
+    assert_eq!(override_with(&["--save", "900", "1", "2", "3"]).expect("accepted").save.0.len(), 2);
 
     let error = override_with(&["--port", "0", "--hz", "10", "20"]).expect_err("two values");
     assert_eq!((error.line, error.text.as_str()), (4, r#"hz "10" "20""#));
@@ -233,10 +182,7 @@ fn files_are_included_but_not_for_ever() {
     assert_eq!((config.hz, config.port), (33, 1));
     let mut fail = |text| Config::load(Some(("t", text)), &[], &mut read).expect_err("refused");
     assert!(fail("include loop\n").reason.contains("16 deep"));
-    assert_eq!(
-        fail("include nope\n").reason,
-        "can't open config file 'nope': nope"
-    );
+    assert_eq!(fail("include nope\n").reason, "can't open config file 'nope': nope");
     let error = fail("include bad\n");
     assert_eq!((error.included.as_deref(), error.line), (Some("bad"), 2));
 }
@@ -245,11 +191,7 @@ fn files_are_included_but_not_for_ever() {
 fn get_answers_names_as_asked() {
     let config = Config::default();
     let names = |patterns: &[&str]| -> Vec<String> {
-        config
-            .get_all(patterns)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect()
+        config.get_all(patterns).into_iter().map(|(name, _)| name).collect()
     };
     assert_eq!(names(&["REPL-TIMEOUT"]), ["REPL-TIMEOUT"]);
     assert_eq!(names(&["slave-read-only"]), ["slave-read-only"]);
@@ -278,14 +220,9 @@ fn set_changes_all_or_nothing() {
         ("client-output-buffer-limit", "replica 1mb 2mb 3"),
     ]);
     let changed: Vec<&str> = changed.expect("accepted").into_iter().collect();
-    assert_eq!(
-        changed,
-        ["client-output-buffer-limit", "hz", "replica-read-only"]
-    );
+    assert_eq!(changed, ["client-output-buffer-limit", "hz", "replica-read-only"]);
     assert!(!config.replica_read_only);
-    config
-        .set(&[("slave-read-only", "no"), ("replica-read-only", "yes")])
-        .expect("two names");
+    config.set(&[("slave-read-only", "no"), ("replica-read-only", "yes")]).expect("two names");
     assert!(config.replica_read_only);
 
     let related = |name: &str, reason: &str| {
@@ -296,32 +233,17 @@ fn set_changes_all_or_nothing() {
             &[("hz", "5"), ("nope", "1")][..],
             "Unknown option or number of arguments for CONFIG SET - 'nope'".to_owned(),
         ),
-        (
-            &[("hz", "5"), ("hz", "6")],
-            related("hz", "duplicate parameter"),
-        ),
-        (
-            &[("hz", "5"), ("databases", "3")],
-            related("databases", "can't set immutable config"),
-        ),
-        (
-            &[("dir", "/")],
-            related("dir", "can't set protected config"),
-        ),
+        (&[("hz", "5"), ("hz", "6")], related("hz", "duplicate parameter")),
+        (&[("hz", "5"), ("databases", "3")], related("databases", "can't set immutable config")),
+        (&[("dir", "/")], related("dir", "can't set protected config")),
         (
             &[("hz", "5"), ("rdbcompression", "x")],
             related("rdbcompression", "argument must be 'yes' or 'no'"),
         ),
-        (
-            &[("hz", " 10")],
-            related("hz", "argument couldn't be parsed into an integer"),
-        ),
+        (&[("hz", " 10")], related("hz", "argument couldn't be parsed into an integer")),
         (
             &[("maxclients", "0")],
-            related(
-                "maxclients",
-                "argument must be between 1 and 4294967295 inclusive",
-            ),
+            related("maxclients", "argument must be between 1 and 4294967295 inclusive"),
         ),
         (
             &[("proto-max-bulk-len", "1k")],
@@ -337,10 +259,7 @@ fn set_changes_all_or_nothing() {
                 "argument must be between 1 and 9223372036854775807 inclusive",
             ),
         ),
-        (
-            &[("save", "  60   1 ")],
-            related("save", "Invalid save parameters"),
-        ),
+        (&[("save", "  60   1 ")], related("save", "Invalid save parameters")),
         (
             &[("shutdown-on-sigterm", "save nosave")],
             related(
@@ -394,9 +313,7 @@ fn rewrite_is_that_of_redis() {
         .expect("accepted");
     config.replicaof.0 = None;
     let new = config.rewrite(old);
-    let (kept, appended) = new
-        .split_once("\n# Generated by CONFIG REWRITE\n")
-        .expect("signed");
+    let (kept, appended) = new.split_once("\n# Generated by CONFIG REWRITE\n").expect("signed");
     assert_eq!(
         kept,
         "# comment one\nport 27399\n\nbind 127.0.0.1 -::1\nreplica-read-only no\n\n\
@@ -421,9 +338,7 @@ fn rewrite_is_that_of_redis() {
     assert_eq!(loaded(&new), config);
     assert_eq!(config.rewrite(&new), new, "a second time changes nothing");
 
-    config
-        .set(&[("save", ""), ("requirepass", "")])
-        .expect("accepted");
+    config.set(&[("save", ""), ("requirepass", "")]).expect("accepted");
     let new = config.rewrite(&new);
     assert!(new.contains("\nsave \"\"\n\n# trailing\n"), "{new}");
     assert!(!new.contains("requirepass"));
@@ -437,10 +352,7 @@ fn rewrite_of_nothing_is_what_differs() {
     config.replicaof.0 = Some(("10.0.0.1".to_owned(), 6379));
     let new = config.rewrite("");
     assert_eq!(loaded(&new), config);
-    assert!(
-        new.starts_with("\n# Generated by CONFIG REWRITE\n"),
-        "{new}"
-    );
+    assert!(new.starts_with("\n# Generated by CONFIG REWRITE\n"), "{new}");
     for line in ["hz 50", "replicaof 10.0.0.1 6379", "save 3600 1"] {
         assert!(new.lines().any(|other| other == line), "{new}");
     }

@@ -53,10 +53,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn new(hash_seed: u64) -> Self {
-        Tables {
-            items: Table::new(hash_seed),
-            deadlines: Table::new(hash_seed),
-        }
+        Tables { items: Table::new(hash_seed), deadlines: Table::new(hash_seed) }
     }
 
     /// Deadline of a key by its hash.
@@ -228,10 +225,7 @@ impl Database {
                 let item = self.tables.items.get(hash, key);
                 item.map(|item| {
                     let key = item.key.clone();
-                    let deadline = Deadline {
-                        key: key.clone(),
-                        expiry_ms,
-                    };
+                    let deadline = Deadline { key: key.clone(), expiry_ms };
                     deadlines.insert_new(hash, deadline);
                     key
                 })

@@ -27,11 +27,7 @@ pub(super) fn entry_digest(key: &[u8], value: &Value, expiry_ms: Option<u64>) ->
 
 /// The share of one database in the digest of all; an empty one (sum 0) has none.
 pub(super) fn database_digest(db: u32, sum: u64) -> u64 {
-    if sum == 0 {
-        0
-    } else {
-        xxh3_64_with_seed(&sum.to_le_bytes(), u64::from(db))
-    }
+    if sum == 0 { 0 } else { xxh3_64_with_seed(&sum.to_le_bytes(), u64::from(db)) }
 }
 
 /// Twenty bytes that SHA-1 results are folded into.

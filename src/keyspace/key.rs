@@ -26,10 +26,7 @@ impl Key {
         if bytes.len() <= INLINE_BYTES {
             let mut inline = [0; INLINE_BYTES];
             inline[..bytes.len()].copy_from_slice(bytes);
-            Key(Repr::Inline {
-                len: bytes.len() as u8,
-                bytes: inline,
-            })
+            Key(Repr::Inline { len: bytes.len() as u8, bytes: inline })
         } else {
             Key(Repr::Shared(Arc::from(bytes)))
         }

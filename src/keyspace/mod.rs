@@ -65,11 +65,7 @@ impl Keyspace {
     /// `hash_seed` keys the hash tables (from `Env`); `track_digest` keeps [`Keyspace::digest`] current.
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {
         let new = |_| Database::new(hash_seed, track_digest);
-        Keyspace {
-            databases: (0..databases).map(new).collect(),
-            hash_seed,
-            track_digest,
-        }
+        Keyspace { databases: (0..databases).map(new).collect(), hash_seed, track_digest }
     }
 
     /// Number of databases, fixed for life.

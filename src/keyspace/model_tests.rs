@@ -48,10 +48,8 @@ type Model = BTreeMap<(u64, Vec<u8>), u32>;
 
 fn check(table: &Table<Placed, 4>, model: &Model) {
     assert_eq!(table.len(), model.len());
-    let walked: Vec<_> = table
-        .iter()
-        .map(|(hash, it)| ((hash, it.key.clone()), it.value))
-        .collect();
+    let walked: Vec<_> =
+        table.iter().map(|(hash, it)| ((hash, it.key.clone()), it.value)).collect();
     let expected: Vec<_> = model.clone().into_iter().collect();
     assert_eq!(walked, expected, "iter is in hash order");
     let leaves = table.clone().into_leaves();
@@ -63,9 +61,8 @@ fn check(table: &Table<Placed, 4>, model: &Model) {
         })
         .collect();
     assert_eq!(by_leaf, expected);
-    let ranked: BTreeSet<_> = (0..table.len())
-        .map(|rank| table.at_rank(rank).expect("below len").key.clone())
-        .collect();
+    let ranked: BTreeSet<_> =
+        (0..table.len()).map(|rank| table.at_rank(rank).expect("below len").key.clone()).collect();
     assert_eq!(ranked.len(), model.len(), "each rank is another entry");
     assert!(table.at_rank(table.len()).is_none());
 }
@@ -193,11 +190,7 @@ type DatabaseModel = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 
 /// Short keys and long ones.
 fn name(key: u16) -> Vec<u8> {
-    format!(
-        "key:{key:0width$}",
-        width = if key.is_multiple_of(5) { 40 } else { 4 }
-    )
-    .into_bytes()
+    format!("key:{key:0width$}", width = if key.is_multiple_of(5) { 40 } else { 4 }).into_bytes()
 }
 
 fn apply(data: &mut Keyspace, model: &mut [DatabaseModel], action: &Action) {
@@ -231,10 +224,7 @@ fn apply(data: &mut Keyspace, model: &mut [DatabaseModel], action: &Action) {
         Action::Remove(db, key) => {
             let removed = data.remove(*db, &name(*key));
             let old = model[*db as usize].remove(&name(*key));
-            assert_eq!(
-                removed,
-                old.map(|(bytes, expiry)| (Value::string(&bytes), expiry))
-            );
+            assert_eq!(removed, old.map(|(bytes, expiry)| (Value::string(&bytes), expiry)));
         }
         Action::RemoveExpired(db, now_ms) => {
             let expired = data.expired(*db, *now_ms, usize::MAX);

@@ -78,9 +78,9 @@ impl Snapshot {
     /// The keys of one database in hash order. Panics if there is no such database.
     pub fn entries(&self, db: u32) -> Entries<'_> {
         let entries = self.databases[db as usize].iter();
-        Entries(Box::new(entries.map(|(key, value, expiry_ms)| {
-            (key.clone(), value.clone(), expiry_ms)
-        })))
+        Entries(Box::new(
+            entries.map(|(key, value, expiry_ms)| (key.clone(), value.clone(), expiry_ms)),
+        ))
     }
 
     /// All keys in the order of databases, then of hashes; gives up what it is past.
@@ -125,14 +125,9 @@ impl SnapshotWalker {
     /// Before the first key.
     pub fn new(snapshot: Snapshot) -> Self {
         let numbered = (0..).zip(snapshot.databases);
-        let mut rest: Vec<_> = numbered
-            .filter(|(_, tables)| !tables.items.is_empty())
-            .collect();
+        let mut rest: Vec<_> = numbered.filter(|(_, tables)| !tables.items.is_empty()).collect();
         rest.reverse();
-        SnapshotWalker {
-            rest,
-            current: None,
-        }
+        SnapshotWalker { rest, current: None }
     }
 
     /// Visits the next `max_keys` keys (database, key, value, deadline), fewer only at the end:

@@ -53,15 +53,9 @@ impl StringValue {
         if bytes.len() <= INLINE_BYTES {
             let mut inline = [0; INLINE_BYTES];
             inline[..bytes.len()].copy_from_slice(bytes);
-            StringValue(Repr::Inline {
-                len: bytes.len() as u8,
-                bytes: inline,
-            })
+            StringValue(Repr::Inline { len: bytes.len() as u8, bytes: inline })
         } else {
-            StringValue(Repr::Shared {
-                modified: false,
-                bytes: Arc::new(bytes.to_vec()),
-            })
+            StringValue(Repr::Shared { modified: false, bytes: Arc::new(bytes.to_vec()) })
         }
     }
 
@@ -111,10 +105,7 @@ impl StringValue {
     pub fn make_mut_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if !matches!(self.0, Repr::Shared { .. }) {
             let bytes = Arc::new(self.bytes().into_owned());
-            self.0 = Repr::Shared {
-                modified: true,
-                bytes,
-            };
+            self.0 = Repr::Shared { modified: true, bytes };
         }
         match &mut self.0 {
             Repr::Shared { modified, bytes } => {
@@ -203,18 +194,7 @@ mod tests {
             assert_eq!(value.bytes(), text.as_bytes());
             assert_eq!(value.len(), text.len());
         }
-        for text in [
-            "",
-            "-",
-            "-0",
-            "01",
-            "+1",
-            " 1",
-            "1 ",
-            "9223372036854775808",
-            "1e3",
-            "--1",
-        ] {
+        for text in ["", "-", "-0", "01", "+1", " 1", "1 ", "9223372036854775808", "1e3", "--1"] {
             let value = StringValue::new(text.as_bytes());
             assert_eq!(value.encoding_name(), "embstr", "{text}");
             assert_eq!(value.as_i64(), None, "{text}");

@@ -75,10 +75,7 @@ struct Branch<E> {
 impl<E> Clone for Child<E> {
     fn clone(&self) -> Self {
         match self {
-            Child::Leaf { depth, leaf } => Child::Leaf {
-                depth: *depth,
-                leaf: Arc::clone(leaf),
-            },
+            Child::Leaf { depth, leaf } => Child::Leaf { depth: *depth, leaf: Arc::clone(leaf) },
             Child::Branch(branch) => Child::Branch(Arc::clone(branch)),
         }
     }
@@ -86,19 +83,13 @@ impl<E> Clone for Child<E> {
 
 impl<E, const LEAF_MAX: usize> Clone for Table<E, LEAF_MAX> {
     fn clone(&self) -> Self {
-        Table {
-            root: self.root.clone(),
-            seed: self.seed,
-        }
+        Table { root: self.root.clone(), seed: self.seed }
     }
 }
 
 impl<E> Child<E> {
     fn empty() -> Self {
-        Child::Leaf {
-            depth: 0,
-            leaf: Arc::new(HashTable::new()),
-        }
+        Child::Leaf { depth: 0, leaf: Arc::new(HashTable::new()) }
     }
 
     fn len(&self) -> usize {
@@ -130,10 +121,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
     /// An empty table.
     pub fn new(seed: u64) -> Self {
         const { assert!(LEAF_MAX >= 2 && LEAF_MAX <= 4096) };
-        Table {
-            root: Child::empty(),
-            seed,
-        }
+        Table { root: Child::empty(), seed }
     }
 
     /// Number of entries.
@@ -226,9 +214,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         loop {
             match child {
                 Child::Leaf { leaf, .. } => {
-                    return sorted(leaf, self.seed, 0)
-                        .get(rank)
-                        .map(|(_, entry)| *entry);
+                    return sorted(leaf, self.seed, 0).get(rank).map(|(_, entry)| *entry);
                 }
                 Child::Branch(branch) => {
                     child = branch.children.iter().find(|child| {
@@ -276,19 +262,12 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
 
     /// All entries in hash order.
     pub fn iter(&self) -> Iter<'_, E, LEAF_MAX> {
-        Iter {
-            table: self,
-            from: Some(0),
-            leaf: Vec::new().into_iter(),
-        }
+        Iter { table: self, from: Some(0), leaf: Vec::new().into_iter() }
     }
 
     /// The leaves in hash order, each given up as soon as the next one is asked for.
     pub fn into_leaves(self) -> IntoLeaves<E> {
-        IntoLeaves {
-            seed: self.seed,
-            rest: vec![self.root],
-        }
+        IntoLeaves { seed: self.seed, rest: vec![self.root] }
     }
 
     /// The leaf that `hash` belongs to, and the first hash after it (`None`: it is the last).
@@ -319,9 +298,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
 fn sorted<E: Entry>(leaf: &HashTable<E>, seed: u64, from: u64) -> Vec<(u64, &E)> {
     let mut entries = Vec::with_capacity(leaf.len());
     entries.extend(
-        leaf.iter()
-            .map(|entry| (entry.hash(seed), entry))
-            .filter(|(hash, _)| *hash >= from),
+        leaf.iter().map(|entry| (entry.hash(seed), entry)).filter(|(hash, _)| *hash >= from),
     );
     entries.sort_unstable_by(|(a_hash, a), (b_hash, b)| {
         a_hash.cmp(b_hash).then_with(|| a.key().cmp(b.key()))
@@ -342,10 +319,7 @@ impl<E> Child<E> {
         if let Child::Branch(branch) = self
             && let [Child::Leaf { leaf, .. }] = branch.children.as_slice()
         {
-            *self = Child::Leaf {
-                depth,
-                leaf: Arc::clone(leaf),
-            };
+            *self = Child::Leaf { depth, leaf: Arc::clone(leaf) };
         }
     }
 }
@@ -372,9 +346,9 @@ impl<E: Entry> Branch<E> {
                 Child::Branch(branch) => {
                     return Arc::make_mut(branch).insert::<LEAF_MAX>(level + 1, hash, entry, seed);
                 }
-                child @ Child::Leaf {
-                    depth: BRANCH_BITS, ..
-                } if child.len() >= LEAF_MAX && level + 1 < LEVELS => {
+                child @ Child::Leaf { depth: BRANCH_BITS, .. }
+                    if child.len() >= LEAF_MAX && level + 1 < LEVELS =>
+                {
                     let full = std::mem::replace(child, Child::empty());
                     *child = Child::Branch(Arc::new(Branch::over(full)));
                 }
@@ -399,20 +373,13 @@ impl<E: Entry> Branch<E> {
         let (mut low, mut high) = (Vec::with_capacity(leaf.len()), Vec::new());
         for entry in Arc::make_mut(leaf).drain() {
             let hash = entry.hash(seed);
-            let half = if slot_of(hash, level) & bit == 0 {
-                &mut low
-            } else {
-                &mut high
-            };
+            let half = if slot_of(hash, level) & bit == 0 { &mut low } else { &mut high };
             half.push((hash, entry));
         }
         *depth += 1;
         let depth = *depth;
         *leaf = leaf_of(low, seed);
-        self.children.push(Child::Leaf {
-            depth,
-            leaf: leaf_of(high, seed),
-        });
+        self.children.push(Child::Leaf { depth, leaf: leaf_of(high, seed) });
         for (other, child) in self.slots.iter_mut().enumerate() {
             if usize::from(*child) == index && other & bit != 0 {
                 *child = new_index as u8;
@@ -454,10 +421,8 @@ impl<E: Entry> Branch<E> {
         }
         let buddy_index = usize::from(self.slots[slot ^ (1 << (BRANCH_BITS - depth))]);
         match &self.children[buddy_index] {
-            Child::Leaf {
-                depth: other,
-                leaf: buddy,
-            } if *other == depth && leaf.len() + buddy.len() <= LEAF_MAX / 2 => {}
+            Child::Leaf { depth: other, leaf: buddy }
+                if *other == depth && leaf.len() + buddy.len() <= LEAF_MAX / 2 => {}
             _ => return false,
         }
         let mut entries = Vec::new();
@@ -467,10 +432,7 @@ impl<E: Entry> Branch<E> {
                 entries.extend(drained.map(|entry| (entry.hash(seed), entry)));
             }
         }
-        self.children[index] = Child::Leaf {
-            depth: depth - 1,
-            leaf: leaf_of(entries, seed),
-        };
+        self.children[index] = Child::Leaf { depth: depth - 1, leaf: leaf_of(entries, seed) };
         self.children.swap_remove(buddy_index);
         let moved = self.children.len();
         for child in &mut self.slots {
@@ -554,10 +516,7 @@ impl<E: Entry> Iterator for IntoLeaves<E> {
         loop {
             match self.rest.pop()? {
                 Child::Leaf { leaf, .. } => {
-                    return Some(Leaf {
-                        seed: self.seed,
-                        entries: leaf,
-                    });
+                    return Some(Leaf { seed: self.seed, entries: leaf });
                 }
                 Child::Branch(branch) => {
                     let mut slot = SLOTS;

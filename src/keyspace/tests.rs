@@ -19,34 +19,19 @@ fn redis_digest_is_that_of_redis_7_0_15() {
     let mut data = keyspace();
     assert_eq!(data.redis_digest(), [0; 20]);
     set(&mut data, 0, "k", "v");
-    assert_eq!(
-        hex(data.redis_digest()),
-        "264ccf65edec66bccfa7cc659414ccca432057d2"
-    );
+    assert_eq!(hex(data.redis_digest()), "264ccf65edec66bccfa7cc659414ccca432057d2");
     set(&mut data, 0, "n", "12345");
     set(&mut data, 0, "empty", "");
     set(&mut data, 0, "long", &"x".repeat(100));
-    assert_eq!(
-        hex(data.redis_digest()),
-        "f40100b2c39d50551e6a706243189dcfbd38b777"
-    );
+    assert_eq!(hex(data.redis_digest()), "f40100b2c39d50551e6a706243189dcfbd38b777");
     set(&mut data, 3, "k", "v");
     set(&mut data, 15, "other", "-7");
-    assert_eq!(
-        hex(data.redis_digest()),
-        "acac7bc19cdf983bdc62b95d170c6e435ee601ba"
-    );
+    assert_eq!(hex(data.redis_digest()), "acac7bc19cdf983bdc62b95d170c6e435ee601ba");
     data.set_expiry(0, b"k", Some(1_900_000_000_000));
     data.set(3, b"e", Value::string(b"v"), Some(1_900_000_000_001));
-    assert_eq!(
-        hex(data.redis_digest()),
-        "52b4733860f64d132683a89de15247bb3c816241"
-    );
+    assert_eq!(hex(data.redis_digest()), "52b4733860f64d132683a89de15247bb3c816241");
     data.swap(0, 3);
-    assert_eq!(
-        hex(data.redis_digest()),
-        "cc6d62ea076de644547279cd3298da7097579dc5"
-    );
+    assert_eq!(hex(data.redis_digest()), "cc6d62ea076de644547279cd3298da7097579dc5");
 }
 
 #[test]
@@ -57,28 +42,13 @@ fn redis_digest_value_is_that_of_redis_7_0_15() {
     set(&mut data, 0, "empty", "");
     set(&mut data, 0, "long", &"x".repeat(100));
     let digest = |data: &Keyspace, key: &str| hex(data.redis_digest_value(0, key.as_bytes()));
-    assert_eq!(
-        digest(&data, "k"),
-        "d79ee9fe5d5ad902d7f6620efc3b07b75ddd742f"
-    );
-    assert_eq!(
-        digest(&data, "n"),
-        "e1cf90774e995ae03de66e8109dc5cb9d9c2dc83"
-    );
-    assert_eq!(
-        digest(&data, "empty"),
-        "8b3447c33a834b810e3e181b6fd6a2ee1020921c"
-    );
-    assert_eq!(
-        digest(&data, "long"),
-        "6942b9b71aaff9a398b7a2f898756f5e28dd3cd1"
-    );
+    assert_eq!(digest(&data, "k"), "d79ee9fe5d5ad902d7f6620efc3b07b75ddd742f");
+    assert_eq!(digest(&data, "n"), "e1cf90774e995ae03de66e8109dc5cb9d9c2dc83");
+    assert_eq!(digest(&data, "empty"), "8b3447c33a834b810e3e181b6fd6a2ee1020921c");
+    assert_eq!(digest(&data, "long"), "6942b9b71aaff9a398b7a2f898756f5e28dd3cd1");
     assert_eq!(data.redis_digest_value(0, b"nosuch"), [0; 20]);
     data.set_expiry(0, b"k", Some(1));
-    assert_eq!(
-        digest(&data, "k"),
-        "311b17018163335616e089f6b951c82c477335ac"
-    );
+    assert_eq!(digest(&data, "k"), "311b17018163335616e089f6b951c82c477335ac");
 }
 
 #[test]
@@ -87,10 +57,7 @@ fn set_replaces_value_and_deadline() {
     assert!(!data.set(2, b"k", Value::string(b"1"), Some(500)));
     assert_eq!(data.expiry(2, b"k"), Some(500));
     assert!(data.set(2, b"k", Value::string(b"2"), None));
-    assert_eq!(
-        data.get_with_expiry(2, b"k"),
-        Some((&Value::string(b"2"), None))
-    );
+    assert_eq!(data.get_with_expiry(2, b"k"), Some((&Value::string(b"2"), None)));
     assert_eq!(data.get(0, b"k"), None);
     assert_eq!(data.remove(2, b"k"), Some((Value::string(b"2"), None)));
     assert_eq!(data.remove(2, b"k"), None);
@@ -107,10 +74,7 @@ fn update_keeps_the_deadline() {
     data.set(0, b"k", Value::string(b"10"), Some(9));
     let before = data.digest();
     assert_eq!(data.update(0, b"k", append), Some(()));
-    assert_eq!(
-        data.get_with_expiry(0, b"k"),
-        Some((&Value::string(b"10!"), Some(9)))
-    );
+    assert_eq!(data.get_with_expiry(0, b"k"), Some((&Value::string(b"10!"), Some(9))));
     assert_ne!(data.digest(), before);
 }
 
@@ -195,10 +159,7 @@ fn a_snapshot_stays_what_it_was() {
     assert!(data.is_empty());
 
     assert_eq!(snapshot.databases(), 16);
-    assert_eq!(
-        (snapshot.len(0), snapshot.len(1), snapshot.len(2)),
-        (2500, 2500, 0)
-    );
+    assert_eq!((snapshot.len(0), snapshot.len(1), snapshot.len(2)), (2500, 2500, 0));
     assert_eq!(snapshot.expires(0) + snapshot.expires(1), 1667);
     assert_eq!(snapshot.digest(), digest);
     let copied = snapshot.clone();
@@ -288,10 +249,7 @@ fn scan_returns_count_keys_a_step_and_ends() {
     let mut visited = 0;
     assert_ne!(data.scan(0, 0, 0, &mut |_| visited += 1), 0);
     assert_eq!(visited, 1, "no count is a count of one");
-    assert_eq!(
-        data.scan(0, u64::MAX, 10, &mut |_| unreachable!("past the end")),
-        0
-    );
+    assert_eq!(data.scan(0, u64::MAX, 10, &mut |_| unreachable!("past the end")), 0);
 }
 
 #[test]

@@ -72,11 +72,7 @@ impl Node {
 
     /// Ends the pause whose time is over.
     pub(crate) fn check_pause(&mut self, now: Now) {
-        if self
-            .pauses
-            .by_client
-            .is_some_and(|(until, _)| now.mono >= until)
-        {
+        if self.pauses.by_client.is_some_and(|(until, _)| now.mono >= until) {
             self.unpause_clients(now);
         }
     }
@@ -164,10 +160,7 @@ impl Node {
 
     /// Number of clients that wait (`blocked_clients`).
     pub(crate) fn blocked_count(&self) -> usize {
-        self.clients
-            .values()
-            .filter(|client| client.blocked.is_some())
-            .count()
+        self.clients.values().filter(|client| client.blocked.is_some()).count()
     }
 }
 

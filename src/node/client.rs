@@ -224,11 +224,7 @@ impl Client {
             None => -1,
         };
         let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
-        let user = if self.kind == Kind::Master {
-            "(superuser)"
-        } else {
-            "default"
-        };
+        let user = if self.kind == Kind::Master { "(superuser)" } else { "default" };
         // Writing to a String cannot fail.
         let _ = write!(
             line,

@@ -28,9 +28,7 @@ impl Node {
         let count = self.clients.len() - usize::from(self.clients.contains_key(&MASTER));
         if count >= self.settings.maxclients {
             self.stats.rejected_connections += 1;
-            return Err(Bytes::from_static(
-                b"-ERR max number of clients reached\r\n",
-            ));
+            return Err(Bytes::from_static(b"-ERR max number of clients reached\r\n"));
         }
         let open = self.settings.requirepass.is_none() && self.settings.protected_mode;
         if open && !peer.loopback && !peer.unix {
@@ -132,9 +130,7 @@ impl Node {
     }
 
     pub(super) fn client_wants_input(&self, id: ClientId) -> bool {
-        self.clients
-            .get(&id)
-            .is_some_and(|client| client.may_execute() && !self.exiting)
+        self.clients.get(&id).is_some_and(|client| client.may_execute() && !self.exiting)
     }
 
     pub(super) fn hand_out(&mut self, id: ClientId) -> Option<Output> {
@@ -216,9 +212,7 @@ impl Node {
             return;
         };
         let addr = client.peer.addr.clone();
-        self.log(LogLevel::Verbose, || {
-            format!("Client closed connection {addr}")
-        });
+        self.log(LogLevel::Verbose, || format!("Client closed connection {addr}"));
         self.release(now, id);
         self.clients.remove(&id);
         self.pump(now);
@@ -270,9 +264,7 @@ impl Node {
 
     /// A half command or a transaction grew over `client-query-buffer-limit`.
     pub(crate) fn close_over_query_limit(&mut self, id: ClientId) {
-        self.log_warning(format!(
-            "Closing client that reached max query buffer length: id={id}"
-        ));
+        self.log_warning(format!("Closing client that reached max query buffer length: id={id}"));
         self.close(id);
     }
 

@@ -69,9 +69,7 @@ impl Node {
         };
         if !command.accepts(args.len()) {
             let name = command.name;
-            return Verdict::Refuse(format!(
-                "ERR wrong number of arguments for '{name}' command"
-            ));
+            return Verdict::Refuse(format!("ERR wrong number of arguments for '{name}' command"));
         }
         let Some(client) = self.clients.get(&id) else {
             return Verdict::Execute(command);
@@ -93,10 +91,8 @@ impl Node {
         if held {
             return Verdict::Postpone;
         }
-        let controls = matches!(
-            command.name,
-            "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
-        );
+        let controls =
+            matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
         if client.transaction.is_some() && !controls {
             return Verdict::Queue(command);
         }
@@ -174,11 +170,7 @@ impl Node {
         }
         self.stats.count_error(text.as_bytes());
         let exec = command.is_some_and(|command| command.name == "exec");
-        let in_multi = match self
-            .clients
-            .get_mut(&id)
-            .map(|client| &mut client.transaction)
-        {
+        let in_multi = match self.clients.get_mut(&id).map(|client| &mut client.transaction) {
             Some(Some(transaction)) => {
                 transaction.refused = true;
                 true
@@ -188,10 +180,7 @@ impl Node {
         if exec && in_multi {
             self.end_transaction(id);
             let reason = text.strip_prefix("ERR ").unwrap_or(text);
-            self.reply_error(
-                id,
-                &format!("EXECABORT Transaction discarded because of: {reason}"),
-            );
+            self.reply_error(id, &format!("EXECABORT Transaction discarded because of: {reason}"));
         } else {
             self.reply_error(id, text);
         }
@@ -269,21 +258,14 @@ impl Node {
 
     fn count_call(&mut self, id: ClientId, command: &'static Command, replied: usize) {
         self.stats.commands += 1;
-        let failed = self
-            .clients
-            .get(&id)
-            .and_then(|client| client.reply.as_bytes().get(replied))
+        let failed = self.clients.get(&id).and_then(|client| client.reply.as_bytes().get(replied))
             == Some(&b'-');
         let counters = self.stats.command(command.name);
         counters.calls += 1;
         if failed {
             counters.failed += 1;
             if let Some(client) = self.clients.get(&id) {
-                let text = client
-                    .reply
-                    .as_bytes()
-                    .get(replied + 1..)
-                    .unwrap_or_default();
+                let text = client.reply.as_bytes().get(replied + 1..).unwrap_or_default();
                 self.stats.count_error(text);
             }
         }
@@ -320,20 +302,10 @@ impl Node {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
-        let reply = client
-            .reply
-            .as_bytes()
-            .get(before.reply..)
-            .unwrap_or_default()
-            .to_vec();
+        let reply = client.reply.as_bytes().get(before.reply..).unwrap_or_default().to_vec();
         let authenticated = client.authenticated || self.settings.requirepass.is_none();
-        let event = Event::Executed {
-            client: id,
-            db: before.db,
-            args,
-            reply: &reply,
-            authenticated,
-        };
+        let event =
+            Event::Executed { client: id, db: before.db, args, reply: &reply, authenticated };
         self.probe.emit(now, &event);
     }
 
@@ -389,13 +361,9 @@ impl QueuedFlags {
 
 fn queued_flags(command: &Command, client: &super::client::Client) -> QueuedFlags {
     match &client.transaction {
-        Some(transaction) if command.name == "exec" => QueuedFlags(
-            transaction
-                .queue
-                .iter()
-                .map(|queued| queued.command.flags)
-                .collect(),
-        ),
+        Some(transaction) if command.name == "exec" => {
+            QueuedFlags(transaction.queue.iter().map(|queued| queued.command.flags).collect())
+        }
         _ => QueuedFlags(Vec::new()),
     }
 }
@@ -435,11 +403,7 @@ impl Node {
         let mut line = format!("{seconds}.{micros:06} [{} {}]", client.db, client.peer.addr);
         for (position, arg) in args.iter().enumerate() {
             let secret = command.flags.has(Flags::SENSITIVE) && position > 0;
-            let word = if secret {
-                "\"(redacted)\"".to_owned()
-            } else {
-                quote(arg)
-            };
+            let word = if secret { "\"(redacted)\"".to_owned() } else { quote(arg) };
             line.push(' ');
             line.push_str(&word);
         }

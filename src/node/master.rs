@@ -74,11 +74,7 @@ impl Node {
         {
             self.apply(now, &command);
             self.pump(now);
-            if self
-                .clients
-                .get(&MASTER)
-                .is_none_or(|client| client.kind != Kind::Master)
-            {
+            if self.clients.get(&MASTER).is_none_or(|client| client.kind != Kind::Master) {
                 break;
             }
         }
@@ -88,9 +84,7 @@ impl Node {
     fn apply(&mut self, now: Now, command: &MasterCommand) {
         let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
         // What concerns the link itself is the core's, which sees it in `applied`.
-        let own = args
-            .first()
-            .is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
+        let own = args.first().is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
         if !own {
             let db = self.replication.applying_db();
             if let Some(client) = self.clients.get_mut(&MASTER) {

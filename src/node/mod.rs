@@ -327,8 +327,7 @@ impl Node {
     /// meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
         self.log_warning("Server initialized".into());
-        self.actions
-            .push_back(Action::Listen(self.settings.listen.clone()));
+        self.actions.push_back(Action::Listen(self.settings.listen.clone()));
         self.load_own_file(now, true);
     }
 

@@ -192,25 +192,15 @@ impl Node {
             digest: self.digest_if_watched(),
             keys: self.total_keys(),
         });
-        if !matches!(
-            purpose,
-            Purpose::Foreground | Purpose::Shutdown | Purpose::Reload
-        ) {
+        if !matches!(purpose, Purpose::Foreground | Purpose::Shutdown | Purpose::Reload) {
             let process = self.process_id;
             self.log_notice(format!("Background saving started by pid {process}"));
         }
-        self.actions.push_back(Action::Save {
-            job,
-            snapshot,
-            dir,
-            file,
-        });
+        self.actions.push_back(Action::Save { job, snapshot, dir, file });
     }
 
     pub(crate) fn total_keys(&self) -> u64 {
-        (0..self.keyspace.databases())
-            .map(|db| self.keyspace.len(db) as u64)
-            .sum()
+        (0..self.keyspace.databases()).map(|db| self.keyspace.len(db) as u64).sum()
     }
 
     /// Number of keys in the running save, for `INFO persistence`.
@@ -224,12 +214,7 @@ impl Node {
     }
 
     pub(super) fn save_is_over(&mut self, now: Now, job: u64, result: Result<u64, String>) {
-        if self
-            .persist
-            .save
-            .as_ref()
-            .is_none_or(|save| save.job != job)
-        {
+        if self.persist.save.as_ref().is_none_or(|save| save.job != job) {
             return;
         }
         let Some(save) = self.persist.save.take() else {
@@ -242,8 +227,7 @@ impl Node {
         }
         match save.purpose {
             Purpose::Replicas(snapshot) => {
-                self.replication
-                    .snapshot_written(now.mono, snapshot, result);
+                self.replication.snapshot_written(now.mono, snapshot, result);
             }
             purpose => {
                 self.replication.set_saver_busy(now.mono, false);
@@ -269,8 +253,7 @@ impl Node {
         self.persist.last_ok = true;
         self.persist.saves += 1;
         if let Some(digest) = save.digest {
-            self.probe
-                .emit(now, &Event::SnapshotSaved { digest, bytes });
+            self.probe.emit(now, &Event::SnapshotSaved { digest, bytes });
         }
         self.log_saver(LogLevel::Notice, "DB saved on disk");
         if matches!(save.purpose, Purpose::Background | Purpose::Replicas(_)) {
@@ -279,16 +262,8 @@ impl Node {
     }
 
     fn save_failed(&mut self, now: Now, save: &SaveJob, error: &str) {
-        self.probe.emit(
-            now,
-            &Event::SnapshotFailed {
-                error: error.into(),
-            },
-        );
-        self.log_saver(
-            LogLevel::Warning,
-            &format!("Error writing the RDB file: {error}"),
-        );
+        self.probe.emit(now, &Event::SnapshotFailed { error: error.into() });
+        self.log_saver(LogLevel::Warning, &format!("Error writing the RDB file: {error}"));
         if matches!(save.purpose, Purpose::Background | Purpose::Replicas(_)) {
             self.persist.last_ok = false;
             self.log_warning("Background saving error".into());
@@ -320,15 +295,10 @@ impl Node {
         {
             self.actions.push_back(Action::AbortSave { job: save.job });
         }
-        if self
-            .persist
-            .stream
-            .as_ref()
-            .is_some_and(|stream| stream.snapshot == snapshot)
+        if self.persist.stream.as_ref().is_some_and(|stream| stream.snapshot == snapshot)
             && let Some(stream) = self.persist.stream.take()
         {
-            self.actions
-                .push_back(Action::AbortStream { job: stream.job });
+            self.actions.push_back(Action::AbortStream { job: stream.job });
         }
     }
 
@@ -336,37 +306,25 @@ impl Node {
         if let Some(client) = self.clients.get_mut(&id) {
             client.transfer = None;
         }
-        self.replication
-            .snapshot_sent(now.mono, snapshot, LinkId(id));
+        self.replication.snapshot_sent(now.mono, snapshot, LinkId(id));
         self.pump(now);
         self.wake(id);
     }
 
     pub(super) fn stream_is_over(&mut self, now: Now, job: u64, result: Result<(), String>) {
-        if self
-            .persist
-            .stream
-            .as_ref()
-            .is_none_or(|stream| stream.job != job)
-        {
+        if self.persist.stream.as_ref().is_none_or(|stream| stream.job != job) {
             return;
         }
         let Some(stream) = self.persist.stream.take() else {
             return;
         };
         if let Err(error) = &result {
-            self.probe.emit(
-                now,
-                &Event::SnapshotFailed {
-                    error: error.as_str().into(),
-                },
-            );
+            self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
             self.log_warning(format!("Background transfer error: {error}"));
         } else {
             self.log_notice("Background RDB transfer terminated with success".into());
         }
-        self.replication
-            .snapshot_written(now.mono, stream.snapshot, result.map(|()| 0));
+        self.replication.snapshot_written(now.mono, stream.snapshot, result.map(|()| 0));
         self.pump(now);
     }
 
@@ -381,31 +339,18 @@ impl Node {
             format!("temp-{}.{}.rdb", now.unix_ms / 1000, self.process_id)
         };
         self.persist.receiving.clone_from(&temp_file);
-        self.actions.push_back(Action::Receive(Receive::Begin {
-            length_bytes,
-            dir,
-            temp_file,
-        }));
+        self.actions.push_back(Action::Receive(Receive::Begin { length_bytes, dir, temp_file }));
     }
 
     pub(crate) fn end_receive(&mut self, now: Now) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         let temp_file = self.persist.receiving.clone();
         self.begin_load(now, 0, LoadSource::Master, false);
-        self.actions.push_back(Action::Receive(Receive::End {
-            dir,
-            temp_file,
-            file,
-        }));
+        self.actions.push_back(Action::Receive(Receive::End { dir, temp_file, file }));
     }
 
     pub(crate) fn abort_receive(&mut self) {
-        if self
-            .persist
-            .load
-            .as_ref()
-            .is_some_and(|load| load.source == LoadSource::Master)
-        {
+        if self.persist.load.as_ref().is_some_and(|load| load.source == LoadSource::Master) {
             self.persist.load = None;
         }
         self.actions.push_back(Action::Receive(Receive::Abort));
@@ -441,12 +386,7 @@ impl Node {
         result: Result<LoadedData, LoadError>,
     ) {
         // A result of a load that was given up meanwhile belongs to nobody.
-        if self
-            .persist
-            .load
-            .as_ref()
-            .is_none_or(|load| load.job != job)
-        {
+        if self.persist.load.as_ref().is_none_or(|load| load.job != job) {
             return;
         }
         let Some(load) = self.persist.load.take() else {
@@ -458,8 +398,7 @@ impl Node {
                 LoadError::Refused(text) => text,
             };
             if !(load.startup && *error == LoadError::Missing) {
-                self.probe
-                    .emit(now, &Event::LoadFailed { error: text.into() });
+                self.probe.emit(now, &Event::LoadFailed { error: text.into() });
             }
         }
         match load.source {
@@ -618,10 +557,8 @@ impl Node {
         if self.persist.busy() || self.is_loading() || self.pauses.frozen || self.exiting {
             return;
         }
-        let waited = self
-            .persist
-            .last_try
-            .is_none_or(|last| now.mono.saturating_sub(last) > RETRY_DELAY);
+        let waited =
+            self.persist.last_try.is_none_or(|last| now.mono.saturating_sub(last) > RETRY_DELAY);
         let may_try = waited || self.persist.last_ok;
         if self.persist.scheduled && may_try {
             self.persist.scheduled = false;
@@ -633,10 +570,7 @@ impl Node {
                 self.persist.dirty >= *changes && elapsed > *after && may_try
             });
         if let Some((after, changes)) = due {
-            let text = format!(
-                "{changes} changes in {} seconds. Saving...",
-                after.as_secs()
-            );
+            let text = format!("{changes} changes in {} seconds. Saving...", after.as_secs());
             self.log_notice(text);
             self.background_save(now);
         }
@@ -645,10 +579,6 @@ impl Node {
     /// An empty keyspace to load into. Nothing is dropped while loading: a master does so
     /// afterwards, where it can tell its replicas.
     pub(super) fn empty_keyspace(&self) -> Keyspace {
-        Keyspace::new(
-            self.keyspace.databases(),
-            self.hash_seed,
-            self.probe.is_on(),
-        )
+        Keyspace::new(self.keyspace.databases(), self.hash_seed, self.probe.is_on())
     }
 }

@@ -56,13 +56,7 @@ impl Node {
             Role::Replica => Origin::Applied,
         };
         let digest = self.keyspace.digest();
-        let event = Event::StreamAdvanced {
-            id,
-            offset,
-            bytes: &bytes,
-            digest,
-            origin,
-        };
+        let event = Event::StreamAdvanced { id, offset, bytes: &bytes, digest, origin };
         self.probe.emit(now, &event);
         true
     }

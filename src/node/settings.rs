@@ -61,10 +61,7 @@ impl Settings {
         Self {
             maxclients: config.maxclients as usize,
             timeout: (!config.timeout.is_zero()).then_some(config.timeout),
-            requirepass: config
-                .requirepass
-                .as_ref()
-                .map(|text| text.as_bytes().to_vec()),
+            requirepass: config.requirepass.as_ref().map(|text| text.as_bytes().to_vec()),
             protected_mode: config.protected_mode,
             query_buffer_limit: to_usize(config.client_query_buffer_limit),
             max_bulk_bytes: i64::try_from(config.proto_max_bulk_len).unwrap_or(i64::MAX),
@@ -81,12 +78,7 @@ impl Settings {
             tick_period: (Duration::from_secs(1) / hz).min(TICK_MAX),
             dir: config.dir.clone(),
             dbfilename: config.dbfilename.clone(),
-            save_points: config
-                .save
-                .0
-                .iter()
-                .map(|point| (point.period, point.changes))
-                .collect(),
+            save_points: config.save.0.iter().map(|point| (point.period, point.changes)).collect(),
             stop_writes_on_save_error: config.stop_writes_on_bgsave_error,
             rdb_checksum: config.rdbchecksum,
             rdb_compression: config.rdbcompression,
@@ -116,18 +108,12 @@ fn listen_addresses(config: &Config) -> Vec<ListenAddr> {
     let mut addresses = Vec::new();
     if config.port != 0 {
         for host in &config.bind.0 {
-            addresses.push(ListenAddr::Tcp {
-                host: host.clone(),
-                port: config.port,
-            });
+            addresses.push(ListenAddr::Tcp { host: host.clone(), port: config.port });
         }
     }
     if let Some(path) = &config.unixsocket {
         let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
-        addresses.push(ListenAddr::Unix {
-            path: path.clone(),
-            mode,
-        });
+        addresses.push(ListenAddr::Unix { path: path.clone(), mode });
     }
     addresses
 }

@@ -121,12 +121,7 @@ impl Applier {
         let skipped = std::mem::take(&mut self.skipped);
         let raw = self.input.split_to(skipped + consumed).freeze();
         let command = MasterCommand {
-            args: self
-                .parser
-                .args(&raw[skipped..])
-                .iter()
-                .map(|arg| raw.slice_ref(arg))
-                .collect(),
+            args: self.parser.args(&raw[skipped..]).iter().map(|arg| raw.slice_ref(arg)).collect(),
             raw_len: raw.len(),
         };
         self.sort(command, raw);
@@ -250,8 +245,5 @@ impl Replication {
 
 fn is_getack(command: &MasterCommand) -> bool {
     stream::is_named(&command.args, b"replconf")
-        && command
-            .args
-            .get(1)
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
+        && command.args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
 }

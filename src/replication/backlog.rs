@@ -62,11 +62,7 @@ pub struct Backlog {
 impl Backlog {
     /// An empty backlog: the first byte it will hold is the one after `end`.
     pub fn new(end: Offset, size_bytes: u64) -> Self {
-        Self {
-            blocks: VecDeque::new(),
-            end,
-            size: size_bytes.max(MIN_BACKLOG_BYTES),
-        }
+        Self { blocks: VecDeque::new(), end, size: size_bytes.max(MIN_BACKLOG_BYTES) }
     }
 
     /// Offset of its last byte: the end of the stream.
@@ -77,18 +73,12 @@ impl Backlog {
     /// The extent.
     pub fn info(&self) -> BacklogInfo {
         let histlen = self.held_bytes();
-        BacklogInfo {
-            first: Offset(self.end.0 - histlen + 1),
-            histlen,
-            size: self.size,
-        }
+        BacklogInfo { first: Offset(self.end.0 - histlen + 1), histlen, size: self.size }
     }
 
     /// Bytes held in all.
     pub fn held_bytes(&self) -> u64 {
-        self.blocks
-            .front()
-            .map_or(0, |block| self.end.0 - block.start)
+        self.blocks.front().map_or(0, |block| self.end.0 - block.start)
     }
 
     /// Whether everything after `cursor` is held, so that a replica may be put there.
@@ -99,10 +89,7 @@ impl Backlog {
     /// Adds bytes at the end. Call [`Backlog::trim`] afterwards.
     pub fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let room = self
-                .blocks
-                .back()
-                .map_or(0, |block| block.capacity - block.bytes.len());
+            let room = self.blocks.back().map_or(0, |block| block.capacity - block.bytes.len());
             if room == 0 {
                 let capacity = self.block_capacity(bytes.len());
                 self.blocks.push_back(Block {
@@ -154,11 +141,7 @@ impl Backlog {
     /// If `cursor` lies outside what is held: cursors keep their blocks, so that would be a fault
     /// of the core itself.
     pub fn chunk_after(&self, cursor: Offset) -> &[u8] {
-        assert!(
-            self.holds_after(cursor),
-            "cursor {cursor} outside the backlog {:?}",
-            self.info()
-        );
+        assert!(self.holds_after(cursor), "cursor {cursor} outside the backlog {:?}", self.info());
         let index = self.blocks.partition_point(|b| b.end() <= cursor.0);
         match self.blocks.get(index) {
             Some(block) => &block.bytes[(cursor.0 - block.start) as usize..],

@@ -174,9 +174,7 @@ impl Replication {
 
     /// Whether the next `PSYNC` asks the master to take over.
     pub(super) fn asks_for_failover(&self) -> bool {
-        self.failover
-            .as_ref()
-            .is_some_and(|f| f.in_progress && !f.target_is_master)
+        self.failover.as_ref().is_some_and(|f| f.in_progress && !f.target_is_master)
     }
 
     /// The target accepted.
@@ -243,10 +241,7 @@ impl Replication {
         if request.id != AskedId::Id(self.id) {
             return Err("ERR PSYNC FAILOVER replid must match my replid.".into());
         }
-        self.log(
-            LogLevel::Notice,
-            format!("Failover request received for replid {}.", self.id),
-        );
+        self.log(LogLevel::Notice, format!("Failover request received for replid {}.", self.id));
         self.mark("promoted-by-failover-request");
         self.replicaof_no_one(now);
         self.log(LogLevel::Notice, "MASTER MODE enabled (failover request)");

@@ -88,9 +88,7 @@ fn parse_answer(line: &str) -> Answer {
     if let Some(rest) = line.strip_prefix("+CONTINUE") {
         return match rest.trim() {
             "" => Answer::Continue(None),
-            word => word
-                .parse()
-                .map_or(Answer::Malformed, |id| Answer::Continue(Some(id))),
+            word => word.parse().map_or(Answer::Malformed, |id| Answer::Continue(Some(id))),
         };
     }
     if line.starts_with("-NOMASTERLINK") || line.starts_with("-LOADING") {
@@ -142,10 +140,7 @@ impl Replication {
             Awaited::Pong => return self.pong(now, line),
             Awaited::Psync => return self.psync_answer(now, line),
             Awaited::Auth if refused => {
-                self.log(
-                    LogLevel::Warning,
-                    format!("Unable to AUTH to MASTER: {line}"),
-                );
+                self.log(LogLevel::Warning, format!("Unable to AUTH to MASTER: {line}"));
                 self.give_up_link(now, line, false);
                 if self.asks_for_failover() {
                     self.mark("failover-refused-by-auth");
@@ -176,17 +171,11 @@ impl Replication {
             || line.starts_with("-NOPERM")
             || line.starts_with("-ERR operation not permitted");
         if !fine {
-            self.log(
-                LogLevel::Warning,
-                format!("Error reply to PING from master: '{line}'"),
-            );
+            self.log(LogLevel::Warning, format!("Error reply to PING from master: '{line}'"));
             self.give_up_link(now, line, false);
             return;
         }
-        self.log(
-            LogLevel::Notice,
-            "Master replied to PING, replication can continue...",
-        );
+        self.log(LogLevel::Notice, "Master replied to PING, replication can continue...");
         let config = &self.config;
         let port = config.announce_port.to_string();
         let mut awaited = Vec::new();
@@ -194,12 +183,8 @@ impl Replication {
         if let Some(password) = &config.masterauth {
             awaited.push(Awaited::Auth);
             let user = config.masteruser.as_deref();
-            commands.push(
-                [Some(&b"AUTH"[..]), user, Some(password)]
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            );
+            commands
+                .push([Some(&b"AUTH"[..]), user, Some(password)].into_iter().flatten().collect());
         }
         awaited.push(Awaited::ListeningPort);
         commands.push(vec![b"REPLCONF", b"listening-port", port.as_bytes()]);
@@ -241,18 +226,12 @@ impl Replication {
     fn psync_answer(&mut self, now: Mono, line: &str) {
         match parse_answer(line) {
             Answer::FullResync(id, offset) => {
-                self.log(
-                    LogLevel::Notice,
-                    format!("Full resync from master: {id}:{offset}"),
-                );
+                self.log(LogLevel::Notice, format!("Full resync from master: {id}:{offset}"));
                 self.failover_accepted(now);
                 self.begin_transfer(Some((id, offset)));
             }
             Answer::Continue(id) if self.resumable => {
-                self.log(
-                    LogLevel::Notice,
-                    "Successful partial resynchronization with master.",
-                );
+                self.log(LogLevel::Notice, "Successful partial resynchronization with master.");
                 self.failover_accepted(now);
                 self.continue_as(now, id);
             }
@@ -295,10 +274,7 @@ impl Replication {
 
     fn begin_transfer(&mut self, history: Option<(ReplicationId, Offset)>) {
         if let Some(master) = &mut self.upstream {
-            master.phase = Phase::Transfer(Box::new(Transfer {
-                history,
-                payload: Payload::new(),
-            }));
+            master.phase = Phase::Transfer(Box::new(Transfer { history, payload: Payload::new() }));
         }
         self.link_event("");
     }
@@ -309,10 +285,7 @@ impl Replication {
         if let Some(id) = id.filter(|id| *id != self.id) {
             self.second = Some((self.id, self.offset));
             self.id = id;
-            self.log(
-                LogLevel::Notice,
-                format!("Master replication ID changed to {id}"),
-            );
+            self.log(LogLevel::Notice, format!("Master replication ID changed to {id}"));
             self.mark("continue-under-a-new-id");
             self.close_all_replicas(now, "the replication id has changed");
             self.identity_changed("continue-new-id");
@@ -331,10 +304,7 @@ mod tests {
         let id = "5914bc26a7f4a47f9f83f55af19761b1d08bc2a5";
         let parsed: ReplicationId = id.parse().expect("40 digits");
         let full = format!("+FULLRESYNC {id} 1298");
-        assert_eq!(
-            parse_answer(&full),
-            Answer::FullResync(parsed, Offset(1298))
-        );
+        assert_eq!(parse_answer(&full), Answer::FullResync(parsed, Offset(1298)));
         assert_eq!(parse_answer("+CONTINUE"), Answer::Continue(None));
         let with_id = format!("+CONTINUE {id}");
         assert_eq!(parse_answer(&with_id), Answer::Continue(Some(parsed)));

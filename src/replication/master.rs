@@ -28,18 +28,11 @@ impl Replication {
         offset: i64,
         failover: bool,
     ) -> Result<(), String> {
-        let request = Request {
-            id: AskedId::parse(id),
-            first_byte: offset,
-        };
+        let request = Request { id: AskedId::parse(id), first_byte: offset };
         if self.replicas.contains_key(&link) {
             return Ok(());
         }
-        let promoted = if failover {
-            self.promote_on_request(now, &request)
-        } else {
-            Ok(())
-        };
+        let promoted = if failover { self.promote_on_request(now, &request) } else { Ok(()) };
         if let Err(text) = promoted.and_then(|()| self.refuse_sync()) {
             self.answered(link, peer_ip, &request, PsyncAnswer::Refused);
             return Err(text);
@@ -51,10 +44,7 @@ impl Replication {
     /// `SYNC`: a full sync without `+FULLRESYNC`, for replicas from before 2.8 and for
     /// `redis-cli --replica`.
     pub fn sync(&mut self, now: Mono, link: LinkId, peer_ip: &str) -> Result<(), String> {
-        let request = Request {
-            id: AskedId::Nothing,
-            first_byte: -1,
-        };
+        let request = Request { id: AskedId::Nothing, first_byte: -1 };
         if self.replicas.contains_key(&link) {
             return Ok(());
         }
@@ -85,11 +75,7 @@ impl Replication {
         request: &Request,
         old_protocol: bool,
     ) {
-        let history = History {
-            id: self.id,
-            second: self.second,
-            backlog: self.backlog(),
-        };
+        let history = History { id: self.id, second: self.second, backlog: self.backlog() };
         let answer = psync::decide(&history, request);
         for name in psync::marks(&history, request, &answer) {
             self.mark(name);
@@ -109,11 +95,8 @@ impl Replication {
                 self.counters.sync_partial_ok += 1;
                 replica.cursor = Some(from);
                 self.replicas.insert(link, replica);
-                let text = if psync2 {
-                    format!("+CONTINUE {id}\r\n")
-                } else {
-                    "+CONTINUE\r\n".to_owned()
-                };
+                let text =
+                    if psync2 { format!("+CONTINUE {id}\r\n") } else { "+CONTINUE\r\n".to_owned() };
                 let bytes = text.into_bytes();
                 self.emit(Output::Reply { link, bytes });
                 self.go_online(now, link);
@@ -151,10 +134,7 @@ impl Replication {
     }
 
     fn answered(&mut self, link: LinkId, peer_ip: &str, request: &Request, answer: PsyncAnswer) {
-        let port = self
-            .announced
-            .get(&link)
-            .map_or(0, |announced| announced.port);
+        let port = self.announced.get(&link).map_or(0, |announced| announced.port);
         let asked_id = match request.id {
             AskedId::Id(id) => Some(id),
             _ => None,
@@ -246,10 +226,7 @@ impl Replication {
     }
 
     pub(super) fn close_replica(&mut self, now: Mono, link: LinkId, reason: &str) {
-        self.emit(Output::CloseReplica {
-            link,
-            reason: reason.to_owned(),
-        });
+        self.emit(Output::CloseReplica { link, reason: reason.to_owned() });
         self.forget_replica(now, link);
     }
 
@@ -336,9 +313,7 @@ impl Replication {
 
     /// The last bytes of the stream, for the probe: from `from` (exclusive) to the end.
     pub fn stream_since(&self, from: Offset) -> Vec<u8> {
-        self.backlog
-            .as_ref()
-            .map_or(Vec::new(), |backlog| backlog.copy_after(from))
+        self.backlog.as_ref().map_or(Vec::new(), |backlog| backlog.copy_after(from))
     }
 
     pub(super) fn trim_backlog(&mut self) {
@@ -368,10 +343,7 @@ impl Replication {
     pub(super) fn keepalives(&mut self) {
         for replica in self.replicas.values() {
             if matches!(replica.phase, Phase::WaitStart | Phase::WaitEnd(_)) {
-                self.out.push_back(Output::Reply {
-                    link: replica.link,
-                    bytes: b"\n".to_vec(),
-                });
+                self.out.push_back(Output::Reply { link: replica.link, bytes: b"\n".to_vec() });
             }
         }
     }
@@ -485,9 +457,6 @@ impl Replication {
     /// Puts an empty backlog where the stream now stands; all cursors must be gone.
     pub(super) fn reset_backlog(&mut self) {
         assert!(self.replicas.is_empty(), "the backlog is in use");
-        self.backlog = Some(Backlog::new(
-            self.offset,
-            self.config.repl_backlog_size_bytes,
-        ));
+        self.backlog = Some(Backlog::new(self.offset, self.config.repl_backlog_size_bytes));
     }
 }

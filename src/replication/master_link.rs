@@ -106,13 +106,7 @@ impl Phase {
 
 impl MasterLink {
     pub(super) fn new(host: String, port: u16, now: Mono) -> Self {
-        Self {
-            host,
-            port,
-            phase: Phase::Connect,
-            last_io: now,
-            down_since: now,
-        }
+        Self { host, port, phase: Phase::Connect, last_io: now, down_since: now }
     }
 }
 
@@ -128,10 +122,7 @@ impl Replication {
             return;
         }
         master.last_io = now;
-        self.log(
-            LogLevel::Notice,
-            "Non blocking connect for SYNC fired the event.",
-        );
+        self.log(LogLevel::Notice, "Non blocking connect for SYNC fired the event.");
         self.begin_handshake();
     }
 
@@ -183,10 +174,7 @@ impl Replication {
             }
             Phase::Handshake(handshake) => {
                 if handshake.awaits_psync_answer() {
-                    self.log(
-                        LogLevel::Warning,
-                        "Master did not reply to PSYNC, will try later",
-                    );
+                    self.log(LogLevel::Warning, "Master did not reply to PSYNC, will try later");
                     self.failover_answer_lost();
                 } else {
                     self.log(
@@ -261,10 +249,7 @@ impl Replication {
     /// The point of no return: sub-replicas follow a history that is about to end here, and the
     /// right to resume it goes with the data (Redis `replicationAttachToNewMaster`).
     fn begin_load(&mut self, now: Mono) {
-        self.log(
-            LogLevel::Notice,
-            "MASTER <-> REPLICA sync: Loading DB in memory",
-        );
+        self.log(LogLevel::Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
         self.close_all_replicas(now, "a full sync replaces the dataset");
         self.backlog = None;
         if std::mem::take(&mut self.resumable) {
@@ -322,10 +307,7 @@ impl Replication {
         self.second = None;
         self.stream_db = Some(db.unwrap_or(0));
         self.reset_backlog();
-        self.log(
-            LogLevel::Notice,
-            "MASTER <-> REPLICA sync: Finished with success",
-        );
+        self.log(LogLevel::Notice, "MASTER <-> REPLICA sync: Finished with success");
         self.identity_changed("full-sync");
         self.follow(now, input, history.is_some());
         self.send_ack();
@@ -481,7 +463,5 @@ impl Replication {
 
 /// Puts the link into another phase; the one before.
 fn master_phase(upstream: &mut Option<MasterLink>, phase: Phase) -> Option<Phase> {
-    upstream
-        .as_mut()
-        .map(|master| std::mem::replace(&mut master.phase, phase))
+    upstream.as_mut().map(|master| std::mem::replace(&mut master.phase, phase))
 }

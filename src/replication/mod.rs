@@ -206,9 +206,7 @@ impl Replication {
 
     /// State of the link to the master.
     pub fn master_link(&self) -> MasterLinkState {
-        self.upstream
-            .as_ref()
-            .map_or(MasterLinkState::None, |m| m.phase.state())
+        self.upstream.as_ref().map_or(MasterLinkState::None, |m| m.phase.state())
     }
 
     /// What a snapshot taken now has to carry; `None` if there is nothing to resume from
@@ -284,9 +282,6 @@ impl Replication {
                 _ => assert_eq!(replica.phase, replica_link::Phase::WaitStart),
             }
         }
-        assert!(
-            self.upstream.is_some() || !self.resumable,
-            "a master resumes from no one"
-        );
+        assert!(self.upstream.is_some() || !self.resumable, "a master resumes from no one");
     }
 }

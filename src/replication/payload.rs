@@ -75,9 +75,7 @@ impl Payload {
         let over = match &mut self.state {
             State::Header(_) | State::Done => false,
             State::Length { left } => {
-                let take = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(input.len());
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 let (now, later) = input.split_at(take);
                 *input = later;
                 *left -= take as u64;
@@ -150,10 +148,7 @@ impl Payload {
 fn parse_header(line: &[u8]) -> Result<State, String> {
     let shown = String::from_utf8_lossy(line);
     if line.first() == Some(&b'-') {
-        return Err(format!(
-            "MASTER aborted replication with an error: {}",
-            &shown[1..]
-        ));
+        return Err(format!("MASTER aborted replication with an error: {}", &shown[1..]));
     }
     let Some(rest) = line.strip_prefix(b"$") else {
         return Err(format!(
@@ -164,10 +159,7 @@ fn parse_header(line: &[u8]) -> Result<State, String> {
     if let Some(mark) = rest.strip_prefix(b"EOF:")
         && mark.len() == MARK_BYTES
     {
-        return Ok(State::Mark {
-            mark: mark.to_vec(),
-            tail: Vec::new(),
-        });
+        return Ok(State::Mark { mark: mark.to_vec(), tail: Vec::new() });
     }
     std::str::from_utf8(rest)
         .ok()
@@ -175,10 +167,7 @@ fn parse_header(line: &[u8]) -> Result<State, String> {
         .and_then(|text| text.parse().ok())
         .map(|left| State::Length { left })
         .ok_or_else(|| {
-            format!(
-                "Bad length of the snapshot from MASTER: '{}'",
-                shown.escape_debug()
-            )
+            format!("Bad length of the snapshot from MASTER: '{}'", shown.escape_debug())
         })
 }
 
@@ -237,13 +226,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in [
-            &b"hello\r\n"[..],
-            b"$abc\r\n",
-            b"$-1\r\n",
-            b"$EOF:short\r\n",
-            b"-ERR no\r\n",
-        ] {
+        for bad in [&b"hello\r\n"[..], b"$abc\r\n", b"$-1\r\n", b"$EOF:short\r\n", b"-ERR no\r\n"] {
             assert!(Payload::new().feed(&mut &bad[..]).is_err());
         }
         assert!(Payload::new().feed(&mut &[b'a'; 2000][..]).is_err());

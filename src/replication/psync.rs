@@ -91,10 +91,7 @@ pub fn decide(history: &History, request: &Request) -> PsyncAnswer {
     if first_byte > backlog.first.0 + backlog.histlen {
         return PsyncAnswer::Full(FullReason::TooNew);
     }
-    PsyncAnswer::Continue {
-        id: history.id,
-        from: Offset(first_byte - 1),
-    }
+    PsyncAnswer::Continue { id: history.id, from: Offset(first_byte - 1) }
 }
 
 /// Rare outcomes worth counting, by name.
@@ -104,9 +101,7 @@ pub(super) fn marks(
     answer: &PsyncAnswer,
 ) -> Vec<&'static str> {
     let mut marks = Vec::new();
-    let second = history
-        .second
-        .filter(|(id, _)| request.id == AskedId::Id(*id));
+    let second = history.second.filter(|(id, _)| request.id == AskedId::Id(*id));
     let first_byte = i128::from(request.first_byte);
     match (answer, history.backlog) {
         (PsyncAnswer::Continue { from, .. }, Some(backlog)) => {

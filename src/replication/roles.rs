@@ -51,10 +51,7 @@ impl Replication {
     /// `REPLICAOF host port`. Nothing happens if that is our master already. (While a failover is
     /// under way the node refuses the command: see [`Replication::failover_state`].)
     pub fn replicaof(&mut self, now: Mono, host: &str, port: u16) {
-        if self
-            .master_address()
-            .is_some_and(|(h, p)| h.eq_ignore_ascii_case(host) && p == port)
-        {
+        if self.master_address().is_some_and(|(h, p)| h.eq_ignore_ascii_case(host) && p == port) {
             self.log(LogLevel::Notice, "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.");
             return;
         }
@@ -68,10 +65,7 @@ impl Replication {
             self.emit(Output::Demoted);
             self.identity_changed("demoted");
         }
-        self.log(
-            LogLevel::Notice,
-            format!("Connecting to MASTER {host}:{port}"),
-        );
+        self.log(LogLevel::Notice, format!("Connecting to MASTER {host}:{port}"));
         self.connect_to_master(now, "");
         self.check();
     }

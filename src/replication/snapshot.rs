@@ -60,11 +60,7 @@ impl Replication {
             }
             None => {
                 self.start_snapshot_if_due(now);
-                if self
-                    .replicas
-                    .get(&link)
-                    .is_some_and(|r| r.phase == Phase::WaitStart)
-                {
+                if self.replicas.get(&link).is_some_and(|r| r.phase == Phase::WaitStart) {
                     self.log(LogLevel::Notice, "Delay next BGSAVE for diskless SYNC");
                 }
             }
@@ -87,11 +83,7 @@ impl Replication {
         if self.snapshot.is_some() || self.saver_busy || self.in_transaction() {
             return;
         }
-        let waiting = || {
-            self.replicas
-                .values()
-                .filter(|r| r.phase == Phase::WaitStart)
-        };
+        let waiting = || self.replicas.values().filter(|r| r.phase == Phase::WaitStart);
         let count = waiting().count();
         let Some(first) = waiting().map(|r| r.since).min() else {
             return;
@@ -116,19 +108,12 @@ impl Replication {
         }
         let offset = self.offset;
         let target = if diskless { "replicas sockets" } else { "disk" };
-        self.log(
-            LogLevel::Notice,
-            format!("Starting BGSAVE for SYNC with target: {target}"),
-        );
+        self.log(LogLevel::Notice, format!("Starting BGSAVE for SYNC with target: {target}"));
         if links.len() > 1 {
             self.mark("snapshot-shared");
         }
         for link in &links {
-            let phase = if diskless {
-                Phase::Sending(id)
-            } else {
-                Phase::WaitEnd(id)
-            };
+            let phase = if diskless { Phase::Sending(id) } else { Phase::WaitEnd(id) };
             self.begin_full_sync(*link, phase, offset);
         }
         let target = if diskless {
@@ -137,21 +122,9 @@ impl Replication {
         } else {
             SnapshotTarget::Disk
         };
-        let position = SavedPosition {
-            id: self.id,
-            offset,
-            stream_db: self.stream_db,
-        };
-        self.snapshot = Some(CurrentSnapshot {
-            id,
-            disk: !diskless,
-            offset,
-        });
-        self.emit(Output::StartSnapshot(SnapshotPlan {
-            id,
-            target,
-            position,
-        }));
+        let position = SavedPosition { id: self.id, offset, stream_db: self.stream_db };
+        self.snapshot = Some(CurrentSnapshot { id, disk: !diskless, offset });
+        self.emit(Output::StartSnapshot(SnapshotPlan { id, target, position }));
     }
 
     /// The replica will be served by the snapshot taken at `offset`: tell it so, and keep the
@@ -254,9 +227,7 @@ impl Replication {
     }
 
     fn serves_anyone(&self, id: SnapshotId) -> bool {
-        self.replicas
-            .values()
-            .any(|r| r.phase.snapshot() == Some(id))
+        self.replicas.values().any(|r| r.phase.snapshot() == Some(id))
     }
 
     /// A replica is gone: perhaps its snapshot serves no one any more.

@@ -48,9 +48,7 @@ pub(super) fn selected_by<A: AsRef<[u8]>>(command: &[A]) -> Option<u32> {
 
 /// Whether the command has this name.
 pub(super) fn is_named<A: AsRef<[u8]>>(command: &[A], name: &[u8]) -> bool {
-    command
-        .first()
-        .is_some_and(|first| first.as_ref().eq_ignore_ascii_case(name))
+    command.first().is_some_and(|first| first.as_ref().eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -59,11 +57,7 @@ mod tests {
 
     #[test]
     fn select_comes_before_multi_and_only_when_the_database_changes() {
-        let write = Write {
-            db: 3,
-            commands: &[&[b"set", b"k", b"v"]],
-            transaction: true,
-        };
+        let write = Write { db: 3, commands: &[&[b"set", b"k", b"v"]], transaction: true };
         let mut bytes = BytesMut::new();
         assert_eq!(encode_write(&mut bytes, None, &write), 3);
         assert_eq!(

@@ -30,12 +30,7 @@ impl Replication {
             return Some((acks.len(), acks));
         }
         self.wait_cancel(client);
-        self.waiters.push(Waiter {
-            client,
-            target,
-            replicas,
-            deadline,
-        });
+        self.waiters.push(Waiter { client, target, replicas, deadline });
         // An answer still on its way says no more than where the stream stood when it was asked for.
         if self.last_getack_at.is_none_or(|asked| asked < target) {
             self.request_acks(now);

@@ -83,10 +83,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         Some(_) | None => (ConfigSource::None, arguments.as_slice()),
     };
     check(options)?;
-    Ok(Invocation::Run {
-        source,
-        overrides: options.to_vec(),
-    })
+    Ok(Invocation::Run { source, overrides: options.to_vec() })
 }
 
 fn check(options: &[String]) -> Result<(), ArgsError> {
@@ -134,10 +131,7 @@ mod tests {
     fn help_version_and_nonsense() {
         assert_eq!(read(&["--help"]), Ok(Invocation::Help));
         assert_eq!(read(&["-v"]), Ok(Invocation::Version));
-        assert_eq!(
-            read(&["a", "b"]),
-            Err(ArgsError::Unexpected("b".to_owned()))
-        );
+        assert_eq!(read(&["a", "b"]), Err(ArgsError::Unexpected("b".to_owned())));
         assert_eq!(read(&["-p", "1"]), Err(ArgsError::OneDash("-p".to_owned())));
         assert_eq!(read(&["--"]), Err(ArgsError::NoName));
     }

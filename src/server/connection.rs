@@ -268,8 +268,7 @@ impl<E: Env> Connection<E> {
             Poll::Ready(Some(Piece::End)) => {
                 let (snapshot, id) = (transfer.snapshot, self.id);
                 self.transfer = None;
-                self.shell
-                    .with(|node, now| node.transfer_finished(now, snapshot, id));
+                self.shell.with(|node, now| node.transfer_finished(now, snapshot, id));
                 Ok(true)
             }
             // Half a snapshot was sent: the stream cannot go on behind it.

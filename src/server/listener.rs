@@ -63,9 +63,8 @@ async fn change<E: Env>(
     wanted: Vec<ListenAddr>,
 ) -> Result<(), String> {
     // Closed first: a new address may overlap an old one (`*` and `127.0.0.1`).
-    let (kept, dropped): (Open, Open) = open
-        .drain(..)
-        .partition(|(address, _)| wanted.contains(address));
+    let (kept, dropped): (Open, Open) =
+        open.drain(..).partition(|(address, _)| wanted.contains(address));
     *open = kept;
     let mut closed = Vec::new();
     for (address, task) in dropped {
@@ -128,13 +127,7 @@ async fn listen<E: Env>(
 ) -> io::Result<Option<AbortHandle>> {
     let (address, optional) = match address {
         ListenAddr::Tcp { host, port } => match host.strip_prefix('-') {
-            Some(host) => (
-                ListenAddr::Tcp {
-                    host: host.to_owned(),
-                    port: *port,
-                },
-                true,
-            ),
+            Some(host) => (ListenAddr::Tcp { host: host.to_owned(), port: *port }, true),
             None => (address.clone(), false),
         },
         ListenAddr::Unix { .. } => (address.clone(), false),
@@ -149,12 +142,8 @@ async fn listen<E: Env>(
 fn is_absence(error: &io::Error) -> bool {
     /// `EPROTONOSUPPORT`, `EAFNOSUPPORT`, `ENOPROTOOPT`, `ESOCKTNOSUPPORT`, `EPFNOSUPPORT`.
     const UNSUPPORTED: [i32; 5] = [93, 97, 92, 94, 96];
-    matches!(
-        error.kind(),
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
-    ) || error
-        .raw_os_error()
-        .is_some_and(|code| UNSUPPORTED.contains(&code))
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error().is_some_and(|code| UNSUPPORTED.contains(&code))
 }
 
 async fn accept_loop<E: Env>(shell: Rc<Shell<E>>, mut listener: E::Listener) {

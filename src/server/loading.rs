@@ -66,9 +66,6 @@ pub(super) async fn load_file<E: Env>(
 }
 
 fn unreadable(what: &str, path: &str, error: &io::Error) -> LoadError {
-    let failure = Failure::new(
-        format_args!("Fatal error {what} the RDB file {path}"),
-        error,
-    );
+    let failure = Failure::new(format_args!("Fatal error {what} the RDB file {path}"), error);
     LoadError::Refused(failure.to_string())
 }

@@ -103,10 +103,7 @@ enum Sink<F> {
 
 impl<E: Env> Default for Reception<E> {
     fn default() -> Self {
-        Self {
-            sink: Sink::Nothing,
-            temp_path: None,
-        }
+        Self { sink: Sink::Nothing, temp_path: None }
     }
 }
 
@@ -126,11 +123,7 @@ impl<E: Env> Reception<E> {
                 let held = &shell.inbox.held_bytes;
                 held.set(held.get().saturating_sub(length));
             }
-            Receive::End {
-                dir,
-                temp_file,
-                file,
-            } => {
+            Receive::End { dir, temp_file, file } => {
                 let loaded = self.end(shell, &dir, &temp_file, &file).await;
                 if loaded.is_err() {
                     self.discard(shell).await;

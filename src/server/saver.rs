@@ -66,10 +66,7 @@ async fn write_snapshot<E: Env>(
     while let Some(chunk) = chunks.next().await {
         pace.keys(chunk.keys).await;
         file.append(&chunk.bytes).await.map_err(|error| {
-            Failure::new(
-                format_args!("Write error saving DB on disk to {temp_path}"),
-                &error,
-            )
+            Failure::new(format_args!("Write error saving DB on disk to {temp_path}"), &error)
         })?;
         length_bytes += chunk.bytes.len() as u64;
     }
@@ -121,10 +118,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Nothing is owed yet.
     pub(super) fn new(per_key: Duration) -> Self {
-        Self {
-            per_key,
-            owed: Duration::ZERO,
-        }
+        Self { per_key, owed: Duration::ZERO }
     }
 
     /// Sleeps for this many keys, or owes it.
@@ -155,10 +149,7 @@ impl Opening {
     /// One more.
     pub(super) fn begin(&self) -> OpeningGuard {
         self.count.set(self.count.get() + 1);
-        OpeningGuard {
-            count: self.count.clone(),
-            done: self.done.clone(),
-        }
+        OpeningGuard { count: self.count.clone(), done: self.done.clone() }
     }
 
     /// Waits until there are none. One save at a time gets here, as the node runs no two.

@@ -34,10 +34,8 @@ pub(super) async fn send_file<E: Env>(
         Err(error) => Err(error),
     };
     if let Err(error) = sent {
-        let failure = Failure::new(
-            format_args!("Read error sending DB to replica: {path}"),
-            &error,
-        );
+        let failure =
+            Failure::new(format_args!("Read error sending DB to replica: {path}"), &error);
         shell.log(LogLevel::Warning, failure.to_string());
     }
     // Dropping `pieces` without `Piece::End` ends the connection.

@@ -59,18 +59,8 @@ impl<E: Env> Shell<E> {
         config_file: Option<(String, String)>,
         probe: Option<Box<dyn Probe>>,
     ) -> Rc<Self> {
-        let now = Now {
-            mono: Duration::ZERO,
-            unix_ms: env.unix_ms(),
-        };
-        let node = Node::new(
-            now,
-            config,
-            config_file,
-            env.random_seed(),
-            env.process_id(),
-            probe,
-        );
+        let now = Now { mono: Duration::ZERO, unix_ms: env.unix_ms() };
+        let node = Node::new(now, config, config_file, env.random_seed(), env.process_id(), probe);
         Rc::new(Self {
             env,
             node: RefCell::new(node),
@@ -93,10 +83,7 @@ impl<E: Env> Shell<E> {
 
     /// The two clocks, now.
     pub(super) fn now(&self) -> Now {
-        Now {
-            mono: self.started.elapsed(),
-            unix_ms: self.env.unix_ms(),
-        }
+        Now { mono: self.started.elapsed(), unix_ms: self.env.unix_ms() }
     }
 
     /// Calls the node, and carries out what it asks for.
@@ -130,11 +117,7 @@ impl<E: Env> Shell<E> {
                     mailbox.bell.ring();
                 }
             }
-            Action::ConnectMaster {
-                attempt,
-                host,
-                port,
-            } => {
+            Action::ConnectMaster { attempt, host, port } => {
                 let link = Rc::new(LinkBox::default());
                 self.replace_master_link(Some(link.clone()));
                 self.spawn(master_link::run(self.clone(), link, attempt, host, port));
@@ -142,35 +125,19 @@ impl<E: Env> Shell<E> {
             Action::DisconnectMaster => self.replace_master_link(None),
             Action::WakeMaster => self.wake_master_link(),
             Action::Receive(step) => self.inbox.push(step),
-            Action::Save {
-                job,
-                snapshot,
-                dir,
-                file,
-            } => {
+            Action::Save { job, snapshot, dir, file } => {
                 let stop = started(&self.saves, job);
                 self.spawn(saver::save(self.clone(), stop, job, snapshot, dir, file));
             }
             Action::AbortSave { job } => stopped(&self.saves, job),
-            Action::SendFile {
-                client,
-                snapshot,
-                dir,
-                file,
-            } => {
+            Action::SendFile { client, snapshot, dir, file } => {
                 if let Some(pieces) = self.begin_transfer(client, snapshot) {
                     let opening = self.opening.begin();
                     let path = super::files::join(&dir, &file);
                     self.spawn(sender::send_file(self.clone(), pieces, path, opening));
                 }
             }
-            Action::SendStream {
-                job,
-                snapshot,
-                id,
-                eof_mark,
-                clients,
-            } => {
+            Action::SendStream { job, snapshot, id, eof_mark, clients } => {
                 let stop = started(&self.streams, job);
                 let receivers = clients
                     .into_iter()
@@ -190,11 +157,7 @@ impl<E: Env> Shell<E> {
                 let path = super::files::join(&dir, &file);
                 self.spawn(loading::load(self.clone(), job, path));
             }
-            Action::WriteFile {
-                job,
-                path,
-                contents,
-            } => {
+            Action::WriteFile { job, path, contents } => {
                 self.spawn(saver::write_file(self.clone(), job, path, contents));
             }
             Action::Listen(addresses) => self.listen_queue.push(addresses),
@@ -260,10 +223,7 @@ impl<E: Env> Shell<E> {
 
     fn fall_asleep(self: &Rc<Self>, time: Duration) {
         let until = Instant::now() + time;
-        let until = self
-            .asleep_until
-            .get()
-            .map_or(until, |known| known.max(until));
+        let until = self.asleep_until.get().map_or(until, |known| known.max(until));
         self.asleep_until.set(Some(until));
         self.gate.close();
         let shell = self.clone();
@@ -294,10 +254,7 @@ impl<E: Env> Shell<E> {
     /// Makes a connection known under its id.
     pub(super) fn register(&self, client: ClientId) -> Rc<Mailbox> {
         let mailbox = Rc::new(Mailbox::default());
-        let before = self
-            .connections
-            .borrow_mut()
-            .insert(client, mailbox.clone());
+        let before = self.connections.borrow_mut().insert(client, mailbox.clone());
         assert!(before.is_none(), "client id {client} is used twice");
         mailbox
     }
@@ -330,9 +287,7 @@ impl<E: Env> Shell<E> {
 
     /// A read buffer, empty, with room.
     pub(super) fn lend_input(&self) -> BytesMut {
-        self.spare_input
-            .take()
-            .unwrap_or_else(|| BytesMut::with_capacity(SPARE_INPUT_BYTES))
+        self.spare_input.take().unwrap_or_else(|| BytesMut::with_capacity(SPARE_INPUT_BYTES))
     }
 
     /// Takes an empty read buffer back.
@@ -379,11 +334,7 @@ impl<E: Env> Shell<E> {
 
     /// Logs what only the shell can know (an accept failed, a file could not be read).
     pub(super) fn log(&self, level: LogLevel, text: String) {
-        self.env.log(&LogLine {
-            level,
-            role: 'M',
-            text,
-        });
+        self.env.log(&LogLine { level, role: 'M', text });
     }
 }
 

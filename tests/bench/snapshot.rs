@@ -49,13 +49,7 @@ impl<const LEAF_MAX: usize> Contender for Table<Item, LEAF_MAX> {
         let hash = self.hash(key);
         match self.get_mut(hash, key) {
             Some(item) => item.value = value,
-            None => self.insert_new(
-                hash,
-                Item {
-                    key: Key::new(key),
-                    value,
-                },
-            ),
+            None => self.insert_new(hash, Item { key: Key::new(key), value }),
         }
     }
 
@@ -164,10 +158,7 @@ fn write_key(buffer: &mut [u8; 16], mut number: u64) {
 
 fn resident_bytes() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|it| it.parse::<f64>().ok());
+    let pages = statm.split(' ').nth(1).and_then(|it| it.parse::<f64>().ok());
     pages.unwrap_or(f64::NAN) * 4096.0
 }
 
@@ -221,15 +212,7 @@ fn measure<C: Contender>(mut map: C, keys: u64) -> Figures {
         map.set(&key, value.clone());
         worst_insert = worst_insert.max(ns_each(start, 1));
     }
-    Figures {
-        insert,
-        bytes_per_key,
-        get,
-        set,
-        snapshot,
-        set_shared,
-        worst_insert,
-    }
+    Figures { insert, bytes_per_key, get, set, snapshot, set_shared, worst_insert }
 }
 
 /// Alone in its process, so that memory given back by another contender does not count.
@@ -251,25 +234,15 @@ fn measure_in_child(name: &str, keys: u64) -> anyhow::Result<Vec<f64>> {
         .output()?;
     anyhow::ensure!(child.status.success(), "{name}: {child:?}");
     let columns = String::from_utf8(child.stdout)?;
-    Ok(columns
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<_, _>>()?)
+    Ok(columns.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let keys = args.next().map_or(Ok(1_000_000), |keys| keys.parse())?;
     if let Some(figures) = args.next().and_then(|name| figures(&name, keys)) {
-        let Figures {
-            insert,
-            bytes_per_key,
-            get,
-            set,
-            snapshot,
-            set_shared,
-            worst_insert,
-        } = figures;
+        let Figures { insert, bytes_per_key, get, set, snapshot, set_shared, worst_insert } =
+            figures;
         println!("{insert} {get} {set} {set_shared} {snapshot} {worst_insert} {bytes_per_key}");
         return Ok(());
     }

@@ -66,10 +66,7 @@ impl<'a> Cursor<'a> {
 
     /// An error about what begins at `at`.
     pub fn bad<T>(at: usize, message: impl Into<String>) -> Result<T, Stop> {
-        Err(Stop::Bad {
-            at,
-            message: message.into(),
-        })
+        Err(Stop::Bad { at, message: message.into() })
     }
 
     /// The next `len` bytes.
@@ -254,15 +251,9 @@ mod tests {
     #[test]
     fn a_claimed_length_takes_no_memory() {
         let huge = [0x81, 0, 0, 0, 0, 0x40, 0, 0, 0];
-        assert_eq!(
-            Cursor::new(&huge).string(),
-            Err(Stop::NeedBytes(9 + 0x4000_0000))
-        );
+        assert_eq!(Cursor::new(&huge).string(), Err(Stop::NeedBytes(9 + 0x4000_0000)));
         let absurd = [0x81, 0x7f, 0, 0, 0, 0, 0, 0, 0];
-        assert!(matches!(
-            Cursor::new(&absurd).string(),
-            Err(Stop::Bad { at: 0, .. })
-        ));
+        assert!(matches!(Cursor::new(&absurd).string(), Err(Stop::Bad { at: 0, .. })));
         let bomb = [0xc3, 2, 0x80, 0x40, 0, 0, 0, 0, 1];
         assert!(matches!(Cursor::new(&bomb).string(), Err(Stop::Bad { .. })));
     }
@@ -270,10 +261,7 @@ mod tests {
     #[test]
     fn unknown_encodings_are_refused() {
         for bytes in [&[0xc4_u8, 0][..], &[0x82, 0], &[0xbf]] {
-            assert!(matches!(
-                Cursor::new(bytes).string(),
-                Err(Stop::Bad { at: 0, .. })
-            ));
+            assert!(matches!(Cursor::new(bytes).string(), Err(Stop::Bad { at: 0, .. })));
         }
     }
 

@@ -268,11 +268,8 @@ impl Loader {
         if self.key_pending {
             return Cursor::bad(0, "end of file where a key was announced");
         }
-        self.stage = if self.version >= FIRST_CHECKSUMMED_VERSION {
-            Stage::Checksum
-        } else {
-            Stage::Done
-        };
+        self.stage =
+            if self.version >= FIRST_CHECKSUMMED_VERSION { Stage::Checksum } else { Stage::Done };
         Ok(())
     }
 
@@ -306,10 +303,6 @@ impl PositionFields {
     }
 
     fn complete(self) -> Option<SavedPosition> {
-        Some(SavedPosition {
-            id: self.id?,
-            offset: self.offset?,
-            stream_db: self.stream_db,
-        })
+        Some(SavedPosition { id: self.id?, offset: self.offset?, stream_db: self.stream_db })
     }
 }

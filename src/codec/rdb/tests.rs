@@ -79,12 +79,7 @@ fn sample() -> Vec<Entry> {
         (0, b"a".to_vec(), b"1".to_vec(), None),
         (0, b"b".to_vec(), vec![b'x'; 300], Some(1_700_000_000_500)),
         (2, b"12345".to_vec(), b"-70000".to_vec(), Some(1)),
-        (
-            15,
-            b"".to_vec(),
-            b"plain text, not much in it".to_vec(),
-            None,
-        ),
+        (15, b"".to_vec(), b"plain text, not much in it".to_vec(), None),
     ]
 }
 
@@ -221,30 +216,10 @@ fn refused_by_name_and_offset() {
             11,
             "type 18 (list as quicklist of listpacks) is not supported",
         ),
-        (
-            "0010",
-            b"\xf5\x00",
-            9,
-            "functions (FUNCTION LOAD) are not supported",
-        ),
-        (
-            "0010",
-            b"\xf7\x00",
-            9,
-            "data of modules (MODULE_AUX) are not supported",
-        ),
-        (
-            "0010",
-            b"\xfe\x10",
-            9,
-            "database 16 does not exist here (databases is 16)",
-        ),
-        (
-            "0010",
-            b"\x00\x01k\x01v\x00\x01k\x01w",
-            14,
-            "key 'k' is twice in database 0",
-        ),
+        ("0010", b"\xf5\x00", 9, "functions (FUNCTION LOAD) are not supported"),
+        ("0010", b"\xf7\x00", 9, "data of modules (MODULE_AUX) are not supported"),
+        ("0010", b"\xfe\x10", 9, "database 16 does not exist here (databases is 16)"),
+        ("0010", b"\x00\x01k\x01v\x00\x01k\x01w", 14, "key 'k' is twice in database 0"),
         (
             "0010",
             b"\xfc\x00\x00\x00\x00\x00\x00\x00\x00",
@@ -256,10 +231,7 @@ fn refused_by_name_and_offset() {
         let error = refusal(&by_hand(version, items));
         assert_eq!((error.message.as_str(), error.offset), (text, offset));
     }
-    assert_eq!(
-        refusal(b"ROUTE0010\xff").message,
-        "wrong signature, this is not an RDB file"
-    );
+    assert_eq!(refusal(b"ROUTE0010\xff").message, "wrong signature, this is not an RDB file");
 }
 
 #[test]
@@ -282,9 +254,8 @@ fn chunks_are_bounded_and_keys_counted() {
     assert!(chunks.iter().all(|chunk| chunk.bytes.len() <= 64 * 1024));
     assert_eq!(chunks.iter().map(|chunk| chunk.keys).sum::<u64>(), 2);
 
-    let many: Vec<Entry> = (0..50_u32)
-        .map(|i| (0, i.to_le_bytes().to_vec(), b"v".to_vec(), None))
-        .collect();
+    let many: Vec<Entry> =
+        (0..50_u32).map(|i| (0, i.to_le_bytes().to_vec(), b"v".to_vec(), None)).collect();
     let mut slow = job(&many);
     slow.delay_per_key = Duration::from_millis(5);
     let chunks: Vec<Chunk> = encode(slow).collect();

@@ -90,11 +90,7 @@ impl Encoder {
         let more = walker.next_batch(self.batch_keys, &mut |db, key, stored, deadline_ms| {
             if *selected != Some(db) {
                 *selected = Some(db);
-                push_database(
-                    scratch,
-                    db,
-                    sizes.get(db as usize).copied().unwrap_or_default(),
-                );
+                push_database(scratch, db, sizes.get(db as usize).copied().unwrap_or_default());
             }
             if let Some(deadline_ms) = deadline_ms {
                 scratch.push(opcode::EXPIRE_TIME_MS);

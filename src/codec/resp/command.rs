@@ -143,9 +143,7 @@ impl CommandParser {
             }
             if missing <= 0 {
                 self.state = State::Complete;
-                return Ok(Parse::Empty {
-                    consumed: self.position,
-                });
+                return Ok(Parse::Empty { consumed: self.position });
             }
             self.state = State::Length { missing };
         }
@@ -155,10 +153,7 @@ impl CommandParser {
     /// The arguments of the command found last, name first; `input` begins with that command.
     pub fn args<'a>(&'a self, input: &'a [u8]) -> SmallVec<[&'a [u8]; 8]> {
         let source = if self.inline { &self.owned } else { input };
-        self.args
-            .iter()
-            .map(|range| &source[range.clone()])
-            .collect()
+        self.args.iter().map(|range| &source[range.clone()]).collect()
     }
 
     fn parse_arguments(
@@ -192,13 +187,9 @@ impl CommandParser {
                     self.position += len + 2;
                     if missing == 1 {
                         self.state = State::Complete;
-                        return Ok(Parse::Command {
-                            consumed: self.position,
-                        });
+                        return Ok(Parse::Command { consumed: self.position });
                     }
-                    self.state = State::Length {
-                        missing: missing - 1,
-                    };
+                    self.state = State::Length { missing: missing - 1 };
                 }
                 State::Start | State::Complete => return Ok(Parse::Incomplete),
             }
@@ -354,45 +345,28 @@ mod tests {
             (b"*1\r\n$\r\n".to_vec(), "invalid bulk length"),
             (b"*1\r\n$-1\r\n".to_vec(), "invalid bulk length"),
             (b"*1\r\n$536870913\r\n".to_vec(), "invalid bulk length"),
-            (
-                [b"*".to_vec(), digits.clone()].concat(),
-                "too big mbulk count string",
-            ),
-            (
-                [b"*1\r\n$".to_vec(), digits].concat(),
-                "too big bulk count string",
-            ),
+            ([b"*".to_vec(), digits.clone()].concat(), "too big mbulk count string"),
+            ([b"*1\r\n$".to_vec(), digits].concat(), "too big bulk count string"),
             (vec![b'a'; 65537], "too big inline request"),
             (b"ECHO \"a\r\n".to_vec(), "unbalanced quotes in request"),
         ] {
             assert_eq!(error_of(&input), format!("Protocol error: {text}"));
         }
-        for waiting in [
-            b"*2147483647\r\n".to_vec(),
-            b"*1\r\n$536870912\r\n".to_vec(),
-            vec![b'a'; 65536],
-        ] {
+        for waiting in
+            [b"*2147483647\r\n".to_vec(), b"*1\r\n$536870912\r\n".to_vec(), vec![b'a'; 65536]]
+        {
             assert_eq!(error_of(&waiting), "Incomplete");
         }
     }
 
     #[test]
     fn strangers_get_little_room() {
-        let limits = ParseLimits {
-            unauthenticated: true,
-            ..ParseLimits::default()
-        };
+        let limits = ParseLimits { unauthenticated: true, ..ParseLimits::default() };
         let parse = |input: &[u8]| CommandParser::new().parse(input, &limits);
         assert_eq!(parse(b"*10\r\n$16384\r\n"), Ok(Parse::Incomplete));
         let text = |input: &[u8]| parse(input).expect_err("too big").to_string();
-        assert_eq!(
-            text(b"*11\r\n"),
-            "Protocol error: unauthenticated multibulk length"
-        );
-        assert_eq!(
-            text(b"*1\r\n$16385\r\n"),
-            "Protocol error: unauthenticated bulk length"
-        );
+        assert_eq!(text(b"*11\r\n"), "Protocol error: unauthenticated multibulk length");
+        assert_eq!(text(b"*1\r\n$16385\r\n"), "Protocol error: unauthenticated bulk length");
     }
 
     #[test]
@@ -400,15 +374,9 @@ mod tests {
         let mut parser = CommandParser::new();
         let limits = ParseLimits::default();
         let input = b"\n*1\r\n$4\r\nPING\r\n";
-        assert_eq!(
-            parser.parse(input, &limits),
-            Ok(Parse::Empty { consumed: 1 })
-        );
+        assert_eq!(parser.parse(input, &limits), Ok(Parse::Empty { consumed: 1 }));
         let rest = &input[1..];
-        assert_eq!(
-            parser.parse(rest, &limits),
-            Ok(Parse::Command { consumed: 14 })
-        );
+        assert_eq!(parser.parse(rest, &limits), Ok(Parse::Command { consumed: 14 }));
         assert_eq!(parser.args(rest)[..], [b"PING".as_slice()]);
         assert!(!parser.is_inline());
     }

@@ -143,10 +143,7 @@ mod tests {
 
     fn words(line: &str) -> Option<Vec<String>> {
         split_args(line.as_bytes()).map(|words| {
-            words
-                .iter()
-                .map(|word| String::from_utf8_lossy(word).into_owned())
-                .collect()
+            words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
         })
     }
 

@@ -103,7 +103,7 @@ impl Setting for ShutdownFlags {
         flags.save = match (save, nosave) {
             (true, true) => {
                 return Err(
-                    "shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned(),
+                    "shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned()
                 );
             }
             (false, false) => None,
@@ -123,10 +123,6 @@ impl Setting for ShutdownFlags {
         .iter()
         .filter_map(|(set, word)| set.then_some(*word))
         .collect();
-        if words.is_empty() {
-            "default".to_owned()
-        } else {
-            words.join(" ")
-        }
+        if words.is_empty() { "default".to_owned() } else { words.join(" ") }
     }
 }

@@ -17,11 +17,7 @@ pub struct OutputLimit {
 
 impl OutputLimit {
     const fn new(hard_bytes: u64, soft_bytes: u64, soft_seconds: u64) -> Self {
-        Self {
-            hard_bytes,
-            soft_bytes,
-            soft_time: Duration::from_secs(soft_seconds),
-        }
+        Self { hard_bytes, soft_bytes, soft_time: Duration::from_secs(soft_seconds) }
     }
 }
 
@@ -49,11 +45,7 @@ impl Default for OutputLimits {
 impl OutputLimits {
     /// Classes by the name that `CONFIG REWRITE` writes.
     pub fn classes(&self) -> [(&'static str, OutputLimit); 3] {
-        [
-            ("normal", self.normal),
-            ("replica", self.replica),
-            ("pubsub", self.pubsub),
-        ]
+        [("normal", self.normal), ("replica", self.replica), ("pubsub", self.pubsub)]
     }
 }
 
@@ -70,15 +62,11 @@ impl Setting for OutputLimits {
                 "pubsub" => &mut self.pubsub,
                 _ => {
                     return Err(
-                        "Invalid client class specified in buffer limit configuration.".to_owned(),
+                        "Invalid client class specified in buffer limit configuration.".to_owned()
                     );
                 }
             };
-            let limits = (
-                parse_memory(group[1]),
-                parse_memory(group[2]),
-                group[3].parse::<u32>(),
-            );
+            let limits = (parse_memory(group[1]), parse_memory(group[2]), group[3].parse::<u32>());
             let (Some(hard), Some(soft), Ok(seconds)) = limits else {
                 return Err(
                     "Error in hard, soft or soft_seconds setting in buffer limit configuration."
@@ -97,11 +85,6 @@ impl Setting for OutputLimits {
         };
         let names = ["normal", "slave", "pubsub"];
         let limits = [self.normal, self.replica, self.pubsub];
-        names
-            .into_iter()
-            .zip(limits)
-            .map(group)
-            .collect::<Vec<_>>()
-            .join(" ")
+        names.into_iter().zip(limits).map(group).collect::<Vec<_>>().join(" ")
     }
 }

@@ -19,20 +19,13 @@ pub struct SavePoints(pub Vec<SavePoint>);
 
 impl SavePoint {
     fn new(seconds: u64, changes: u64) -> Self {
-        Self {
-            period: Duration::from_secs(seconds),
-            changes,
-        }
+        Self { period: Duration::from_secs(seconds), changes }
     }
 }
 
 impl Default for SavePoints {
     fn default() -> Self {
-        Self(vec![
-            SavePoint::new(3600, 1),
-            SavePoint::new(300, 100),
-            SavePoint::new(60, 10_000),
-        ])
+        Self(vec![SavePoint::new(3600, 1), SavePoint::new(300, 100), SavePoint::new(60, 10_000)])
     }
 }
 
@@ -47,14 +40,10 @@ pub fn parse_save(words: &[&str]) -> Result<SavePoints, String> {
     }
     words
         .chunks_exact(2)
-        .map(
-            |pair| match (pair[0].parse::<u32>(), pair[1].parse::<u32>()) {
-                (Ok(seconds @ 1..), Ok(changes)) => {
-                    Ok(SavePoint::new(seconds.into(), changes.into()))
-                }
-                _ => Err(wrong()),
-            },
-        )
+        .map(|pair| match (pair[0].parse::<u32>(), pair[1].parse::<u32>()) {
+            (Ok(seconds @ 1..), Ok(changes)) => Ok(SavePoint::new(seconds.into(), changes.into())),
+            _ => Err(wrong()),
+        })
         .collect::<Result<_, _>>()
         .map(SavePoints)
 }
@@ -133,9 +122,7 @@ const ALL_EVENTS: u16 = (1 << 10) - 1;
 impl KeyspaceEvents {
     /// Whether the class with this letter is published.
     pub fn has(self, class: char) -> bool {
-        EVENT_CLASSES
-            .find(class)
-            .is_some_and(|bit| self.0 & 1 << bit != 0)
+        EVENT_CLASSES.find(class).is_some_and(|bit| self.0 & 1 << bit != 0)
     }
 }
 
@@ -205,20 +192,16 @@ impl Setting for Percentiles {
         let words = if *words == [""] { &[] } else { words };
         let parse = |word: &&str| match word.parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-            Ok(percent) if percent.is_finite() => Err(
-                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                    .to_owned(),
-            ),
+            Ok(percent) if percent.is_finite() => {
+                Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+                    .to_owned())
+            }
             _ => Err("Invalid latency-tracking-info-percentiles parameters".to_owned()),
         };
         self.0 = words.iter().map(parse).collect::<Result<_, _>>()?;
         Ok(())
     }
     fn show(&self, _: &Kind) -> String {
-        self.0
-            .iter()
-            .map(f64::to_string)
-            .collect::<Vec<_>>()
-            .join(" ")
+        self.0.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
     }
 }

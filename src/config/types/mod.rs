@@ -75,9 +75,7 @@ impl Setting for &'static str {
 /// The one of `choices` that is meant.
 fn choose(words: &[&str], choices: &[&'static str]) -> Result<&'static str, String> {
     match words {
-        [word] => choices
-            .iter()
-            .find(|choice| choice.eq_ignore_ascii_case(word)),
+        [word] => choices.iter().find(|choice| choice.eq_ignore_ascii_case(word)),
         _ => None,
     }
     .copied()

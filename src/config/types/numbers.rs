@@ -17,14 +17,9 @@ const UNITS: [(&str, u64); 8] = [
 
 /// Bytes: digits and a unit (`1k` is 1000, `1kb` 1024). Too large is the largest (util.c `memtoull`).
 pub fn parse_memory(text: &str) -> Option<u64> {
-    let digits_end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
-    let factor = UNITS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
-        .1;
+    let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1;
     if digits.is_empty() {
         return None;
     }
@@ -56,9 +51,7 @@ fn parse_number(words: &[&str], kind: &Kind) -> Result<i128, String> {
             let number = i64::from_str_radix(word, 8)
                 .map_err(|_| "argument couldn't be parsed as an octal number")?;
             if !(low..=high).contains(&i128::from(number)) {
-                return Err(format!(
-                    "argument must be between {low:o} and {high:o} inclusive"
-                ));
+                return Err(format!("argument must be between {low:o} and {high:o} inclusive"));
             }
             (i128::from(number), low, high)
         }
@@ -76,9 +69,7 @@ fn parse_number(words: &[&str], kind: &Kind) -> Result<i128, String> {
     if (low..=high).contains(&number) {
         Ok(number)
     } else {
-        Err(format!(
-            "argument must be between {low} and {high} inclusive"
-        ))
+        Err(format!("argument must be between {low} and {high} inclusive"))
     }
 }
 

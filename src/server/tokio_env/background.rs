@@ -41,15 +41,9 @@ impl<T: Send + 'static> ThreadBackground<T> {
                 }
             }
         };
-        match std::thread::Builder::new()
-            .name("background".to_owned())
-            .spawn(body)
-        {
+        match std::thread::Builder::new().name("background".to_owned()).spawn(body) {
             Ok(thread) => match hand_over.send(work) {
-                Ok(()) => Self::Thread {
-                    results,
-                    thread: Some(thread),
-                },
+                Ok(()) => Self::Thread { results, thread: Some(thread) },
                 Err(returned) => Self::Inline(returned.0),
             },
             Err(_) => Self::Inline(work),
@@ -84,10 +78,7 @@ mod tests {
     use super::*;
 
     fn run<F: Future>(test: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime")
-            .block_on(test)
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(test)
     }
 
     #[test]

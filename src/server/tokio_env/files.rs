@@ -47,18 +47,10 @@ impl Disk for RealDisk {
 
     async fn create(&self, path: &str) -> io::Result<RealFile> {
         let path = path.to_owned();
-        let file = blocking(move || {
-            OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(path)
-        })
-        .await?;
-        Ok(RealFile {
-            file: Arc::new(file),
-            buffer: Vec::new(),
-        })
+        let file =
+            blocking(move || OpenOptions::new().write(true).create(true).truncate(true).open(path))
+                .await?;
+        Ok(RealFile { file: Arc::new(file), buffer: Vec::new() })
     }
 
     async fn open(&self, path: &str) -> io::Result<RealReader> {
@@ -69,10 +61,7 @@ impl Disk for RealDisk {
             if about.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
-            Ok(RealReader {
-                length_bytes: about.len(),
-                file: Arc::new(file),
-            })
+            Ok(RealReader { length_bytes: about.len(), file: Arc::new(file) })
         })
         .await
     }
@@ -156,10 +145,7 @@ mod tests {
     use super::*;
 
     fn run<F: Future>(test: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime")
-            .block_on(test)
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(test)
     }
 
     fn path(dir: &tempfile::TempDir, name: &str) -> String {
@@ -187,10 +173,7 @@ mod tests {
             assert_eq!(reader.len_bytes(), content.len() as u64);
             let mut read = Vec::new();
             loop {
-                let piece = reader
-                    .read_at(read.len() as u64, 100_000)
-                    .await
-                    .expect("read");
+                let piece = reader.read_at(read.len() as u64, 100_000).await.expect("read");
                 if piece.is_empty() {
                     break;
                 }
@@ -213,10 +196,7 @@ mod tests {
             RealDisk.sync_dir(folder).await.expect("synced");
             assert_eq!(&reader.read_at(0, 100).await.expect("read")[..], b"old");
             let reader = RealDisk.open(&old).await.expect("opened");
-            assert_eq!(
-                &reader.read_at(0, 100).await.expect("read")[..],
-                b"brand new"
-            );
+            assert_eq!(&reader.read_at(0, 100).await.expect("read")[..], b"brand new");
             assert_eq!(&reader.read_at(6, 100).await.expect("read")[..], b"new");
             RealDisk.remove(&old).await.expect("removed");
             assert_eq!(&reader.read_at(6, 2).await.expect("read")[..], b"ne");
@@ -229,14 +209,8 @@ mod tests {
         run(async {
             let missing = RealDisk.open(&path(&dir, "none")).await.err();
             assert_eq!(missing.expect("an error").kind(), io::ErrorKind::NotFound);
-            let folder = RealDisk
-                .open(dir.path().to_str().expect("UTF-8"))
-                .await
-                .err();
-            assert_eq!(
-                folder.expect("an error").kind(),
-                io::ErrorKind::IsADirectory
-            );
+            let folder = RealDisk.open(dir.path().to_str().expect("UTF-8")).await.err();
+            assert_eq!(folder.expect("an error").kind(), io::ErrorKind::IsADirectory);
             assert!(RealDisk.create(&path(&dir, "no/file")).await.is_err());
             assert!(RealDisk.remove(&path(&dir, "none")).await.is_err());
         });

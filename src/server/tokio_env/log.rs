@@ -29,14 +29,11 @@ impl Log {
     pub(super) fn open(target: &LogTarget) -> io::Result<Self> {
         let file = match target {
             LogTarget::Stdout => None,
-            LogTarget::File(path) => Some(RefCell::new(
-                OpenOptions::new().create(true).append(true).open(path)?,
-            )),
+            LogTarget::File(path) => {
+                Some(RefCell::new(OpenOptions::new().create(true).append(true).open(path)?))
+            }
         };
-        Ok(Self {
-            file,
-            zone: TimeZone::system(),
-        })
+        Ok(Self { file, zone: TimeZone::system() })
     }
 
     /// One line, in one write, so that lines of several processes do not mix.
@@ -48,18 +45,14 @@ impl Log {
             Some(file) => file.borrow_mut().write_all(text.as_bytes()),
             None => {
                 let mut stdout = io::stdout().lock();
-                stdout
-                    .write_all(text.as_bytes())
-                    .and_then(|()| stdout.flush())
+                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
             }
         };
     }
 }
 
 fn format(process_id: u32, unix_ms: i64, zone: &TimeZone, line: &LogLine) -> String {
-    let time = Timestamp::from_millisecond(unix_ms)
-        .unwrap_or_default()
-        .to_zoned(zone.clone());
+    let time = Timestamp::from_millisecond(unix_ms).unwrap_or_default().to_zoned(zone.clone());
     let level = match line.level {
         LogLevel::Debug => '.',
         LogLevel::Verbose => '-',
@@ -80,11 +73,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> LogLine {
-        LogLine {
-            level: LogLevel::Notice,
-            role: 'M',
-            text: text.to_owned(),
-        }
+        LogLine { level: LogLevel::Notice, role: 'M', text: text.to_owned() }
     }
 
     #[test]
@@ -107,9 +96,6 @@ mod tests {
         let log = Log::open(&LogTarget::File(path.clone())).expect("open");
         log.write(&line("after"));
         let text = std::fs::read_to_string(&path).expect("read");
-        assert!(
-            text.starts_with("before\n") && text.ends_with("* after\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("before\n") && text.ends_with("* after\n"), "{text}");
     }
 }

@@ -58,9 +58,7 @@ impl TokioEnv {
     /// Fails if the log file cannot be opened or the system gives no randomness.
     pub fn new(options: TokioOptions) -> io::Result<Self> {
         let mut seed = [0; 32];
-        SysRng
-            .try_fill_bytes(&mut seed)
-            .map_err(|error| io::Error::other(error.to_string()))?;
+        SysRng.try_fill_bytes(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let log = Log::open(&options.log)?;
         Ok(Self(Rc::new(Inner { options, log, seed })))
     }
@@ -108,15 +106,10 @@ impl Env for TokioEnv {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is where the clock comes from"
-)]
+#[allow(clippy::disallowed_methods, reason = "this is where the clock comes from")]
 fn unix_ms() -> u64 {
     // A clock before 1970 counts as 1970.
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -67,10 +67,7 @@ pub(super) async fn listen(addr: &ListenAddr, options: &TokioOptions) -> io::Res
             if let Some(mode) = mode {
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(*mode))?;
             }
-            Ok(RealListener::Unix {
-                socket,
-                path: path.clone(),
-            })
+            Ok(RealListener::Unix { socket, path: path.clone() })
         }
     }
 }
@@ -233,10 +230,7 @@ mod tests {
         run(async {
             let env = env();
             let mut listener = env
-                .listen(&ListenAddr::Tcp {
-                    host: "127.0.0.1".to_owned(),
-                    port: 0,
-                })
+                .listen(&ListenAddr::Tcp { host: "127.0.0.1".to_owned(), port: 0 })
                 .await
                 .expect("listening");
             let RealListener::Tcp { socket, .. } = &listener else {
@@ -262,10 +256,7 @@ mod tests {
             let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
             let port = taken.local_addr().expect("an address").port();
             let error = env()
-                .listen(&ListenAddr::Tcp {
-                    host: "127.0.0.1".to_owned(),
-                    port,
-                })
+                .listen(&ListenAddr::Tcp { host: "127.0.0.1".to_owned(), port })
                 .await
                 .err()
                 .expect("refused");
@@ -276,24 +267,13 @@ mod tests {
     #[test]
     fn a_unix_socket_has_its_mode_and_replaces_only_sockets() {
         let dir = tempfile::tempdir().expect("a folder");
-        let path = dir
-            .path()
-            .join("socket")
-            .to_str()
-            .expect("UTF-8")
-            .to_owned();
+        let path = dir.path().join("socket").to_str().expect("UTF-8").to_owned();
         run(async {
-            let addr = ListenAddr::Unix {
-                path: path.clone(),
-                mode: Some(0o700),
-            };
+            let addr = ListenAddr::Unix { path: path.clone(), mode: Some(0o700) };
             // As a killed process leaves it behind.
             drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
             let mut listener = env().listen(&addr).await.expect("listening");
-            let mode = std::fs::metadata(&path)
-                .expect("there")
-                .permissions()
-                .mode();
+            let mode = std::fs::metadata(&path).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o700);
             let client = UnixStream::connect(&path).await.expect("connected");
             let (_, peer) = listener.accept().await.expect("accepted");
