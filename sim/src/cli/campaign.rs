@@ -1,0 +1,325 @@
+//! Many runs at once, reported in one order.
+//!
+//! Each run has a thread to itself while it lasts. Results are put back into the order of
+//! scenario and seed, so that the output does not depend on the number of jobs.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once, mpsc};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Format;
+use crate::report::{Outcome, Renderer, RunReport, Summary, github, human, jsonl, junit};
+use crate::run::{RunFn, RunOptions};
+use crate::scenario::{ResolvedScenario, Scenario};
+use crate::seed::Seed;
+
+/// Stack of a run, in bytes.
+const STACK: usize = 16 << 20;
+
+/// Runs to be made.
+pub struct Campaign {
+    /// The scenarios with their files, in the order of the output.
+    pub scenarios: Vec<(PathBuf, Scenario)>,
+    /// The seeds for each; `None` for those that each scenario names.
+    pub seeds: Option<Vec<Seed>>,
+    /// Runs at the same time.
+    pub jobs: usize,
+    /// What each run is asked for.
+    pub options: RunOptions,
+    /// Stop at the first run that does not pass.
+    pub fail_fast: bool,
+    /// Make each run twice and compare.
+    pub twice: bool,
+    /// Print nothing but failures.
+    pub quiet: bool,
+    /// Print each run.
+    pub verbose: bool,
+}
+
+struct Task {
+    scenario: usize,
+    seed: Seed,
+}
+
+/// Whether the user pressed Ctrl-C, and whether no more runs shall begin.
+#[derive(Default)]
+struct Flags {
+    interrupted: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl Campaign {
+    fn tasks(&self) -> Vec<Task> {
+        let tasks = self.scenarios.iter().enumerate().flat_map(|(scenario, (_, written))| {
+            let seeds = self.seeds.clone().unwrap_or_else(|| written.default_seeds());
+            seeds.into_iter().map(move |seed| Task { scenario, seed })
+        });
+        tasks.collect()
+    }
+
+    fn renderer(&self, format: Format) -> Box<dyn Renderer> {
+        let width = self.scenarios.iter().map(|(_, s)| s.name.chars().count()).max().unwrap_or(0);
+        match format {
+            Format::Human => Box::new(human::Human::new(width, self.verbose, self.quiet)),
+            Format::Jsonl => Box::new(jsonl::Jsonl),
+            Format::Junit => Box::<junit::Junit>::default(),
+            Format::Github => Box::new(github::Github),
+        }
+    }
+
+    fn progress(&self, tasks: usize) -> ProgressBar {
+        let shown = io::stderr().is_terminal() && !self.quiet && std::env::var_os("CI").is_none();
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(tasks as u64), target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} left  {msg}")
+        {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// Makes all runs and writes their results to stdout; the exit code says how it went.
+    pub fn run(self, run: RunFn, format: Format) -> io::Result<ExitCode> {
+        let begun = now();
+        quiet_panics();
+        let flags = Arc::new(Flags::default());
+        watch_interrupt(&flags)?;
+        let mut tasks = self.tasks();
+        let (mut renderer, bar) = (self.renderer(format), self.progress(tasks.len()));
+        let mut summary = Summary { planned: tasks.len(), ..Summary::default() };
+        let results = self.start(run, &mut tasks, &flags)?;
+
+        let mut out = anstream::stdout().lock();
+        let mut waiting: BTreeMap<usize, RunReport> = BTreeMap::new();
+        let mut printer = Printer { next: 0, last: None };
+        loop {
+            match results.recv_timeout(Duration::from_millis(50)) {
+                Ok((index, report)) => {
+                    bar.inc(1);
+                    bar.set_message(report.scenario.clone());
+                    if report.outcome != Outcome::Pass && self.fail_fast {
+                        flags.stop.store(true, Ordering::SeqCst);
+                    }
+                    summary.add(&report);
+                    waiting.insert(index, report);
+                    let ends = |index: usize| {
+                        tasks.get(index + 1).is_none_or(|t| t.scenario != tasks[index].scenario)
+                    };
+                    bar.suspend(|| {
+                        printer.print(&mut waiting, &ends, renderer.as_mut(), &mut out)
+                    })?;
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                // Runs that have begun may take long: what is known is printed without them.
+                Err(mpsc::RecvTimeoutError::Timeout)
+                    if flags.interrupted.load(Ordering::SeqCst) =>
+                {
+                    break;
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => bar.tick(),
+            }
+        }
+        bar.finish_and_clear();
+        printer.rest(waiting, renderer.as_mut(), &mut out)?;
+        summary.wall_time = begun.elapsed();
+        renderer.end(&mut out, &summary)?;
+        Ok(exit_code(&summary, flags.interrupted.load(Ordering::SeqCst)))
+    }
+
+    /// Starts all tasks; their reports come with the index of their task, in any order.
+    fn start(
+        &self,
+        run: RunFn,
+        tasks: &mut [Task],
+        flags: &Arc<Flags>,
+    ) -> io::Result<mpsc::Receiver<(usize, RunReport)>> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs)
+            .stack_size(STACK)
+            .build()
+            .map_err(io::Error::other)?;
+        let (sender, receiver) = mpsc::channel();
+        let twice = self.twice;
+        for (index, task) in tasks.iter().enumerate() {
+            let Some((path, scenario)) = self.scenarios.get(task.scenario) else { continue };
+            let (path, scenario, seed) = (path.clone(), scenario.clone(), task.seed);
+            let (sender, flags, options) =
+                (sender.clone(), Arc::clone(flags), self.options.clone());
+            pool.spawn_fifo(move || {
+                if flags.stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let mut report = one(run, &scenario, seed, &options);
+                if twice {
+                    compare(&mut report, &one(run, &scenario, seed, &options));
+                }
+                report.path = Some(path);
+                // Nobody listens any more after an interrupt.
+                let _ = sender.send((index, report));
+            });
+        }
+        Ok(receiver)
+    }
+}
+
+/// Prints reports in order as soon as those before them are there.
+struct Printer {
+    next: usize,
+    last: Option<String>,
+}
+
+impl Printer {
+    fn print(
+        &mut self,
+        waiting: &mut BTreeMap<usize, RunReport>,
+        ends: &dyn Fn(usize) -> bool,
+        renderer: &mut dyn Renderer,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        while let Some(report) = waiting.remove(&self.next) {
+            renderer.run(out, &report)?;
+            self.last = Some(report.scenario);
+            if ends(self.next) {
+                renderer.scenario_end(out)?;
+                self.last = None;
+            }
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// What came after a gap: some runs were not made.
+    fn rest(
+        mut self,
+        waiting: BTreeMap<usize, RunReport>,
+        renderer: &mut dyn Renderer,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        for report in waiting.into_values() {
+            if self.last.as_ref().is_some_and(|last| *last != report.scenario) {
+                renderer.scenario_end(out)?;
+            }
+            renderer.run(out, &report)?;
+            self.last = Some(report.scenario);
+        }
+        if self.last.is_some() { renderer.scenario_end(out) } else { Ok(()) }
+    }
+}
+
+fn exit_code(summary: &Summary, interrupted: bool) -> ExitCode {
+    let code = if interrupted {
+        130
+    } else if summary.nondeterministic > 0 {
+        3
+    } else if summary.failed > 0 {
+        1
+    } else if summary.passed < summary.planned {
+        4
+    } else {
+        0
+    };
+    ExitCode::from(code)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "wall time of a run, which is reported and decides nothing"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn one(run: RunFn, scenario: &Scenario, seed: Seed, options: &RunOptions) -> RunReport {
+    let begun = now();
+    IN_RUN.with_borrow_mut(|message| *message = Some(String::new()));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let resolved: ResolvedScenario = scenario.resolve(seed);
+        run(&resolved, options)
+    }));
+    let message = IN_RUN.take().unwrap_or_default();
+    let mut report = result.unwrap_or_else(|payload| {
+        let text = if message.is_empty() { payload_text(payload.as_ref()) } else { message };
+        RunReport::error(&scenario.name, seed, text)
+    });
+    report.wall_time = begun.elapsed();
+    report
+}
+
+fn compare(first: &mut RunReport, second: &RunReport) {
+    first.wall_time += second.wall_time;
+    if first.outcome == Outcome::Error
+        || (first.trace_hash == second.trace_hash && first.events == second.events)
+    {
+        return;
+    }
+    first.nondeterministic = true;
+    first.outcome = Outcome::Error;
+    first.error = Some(format!(
+        "not deterministic: hash {:016x} after {} events, then {:016x} after {} events",
+        first.trace_hash, first.events, second.trace_hash, second.events
+    ));
+}
+
+thread_local! {
+    /// Set while a run is under way on this thread: the message of its panic.
+    static IN_RUN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    format!("panicked: {}", text.unwrap_or_else(|| "without a message".to_owned()))
+}
+
+/// A panic inside a run becomes its result; any other is shown as ever.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = payload_text(info.payload());
+            let place = info.location().map(|place| format!("\nat {place}")).unwrap_or_default();
+            let kept = IN_RUN.with_borrow_mut(|message| match message {
+                // The first panic is the cause; those of its unwinding are not.
+                Some(message) if message.is_empty() => {
+                    *message = format!("{text}{place}");
+                    true
+                }
+                Some(_) => true,
+                None => false,
+            });
+            if !kept {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// The first Ctrl-C stops the campaign; the second ends the process.
+#[allow(clippy::disallowed_methods, reason = "a thread beside the runs, which none of them sees")]
+fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
+    let flags = Arc::clone(flags);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if flags.interrupted.swap(true, Ordering::SeqCst) {
+                    std::process::exit(130);
+                }
+                flags.stop.store(true, Ordering::SeqCst);
+            }
+        });
+    })?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! For people: a row a scenario, each failure with what is needed to look into it, a summary.
+
+use std::fmt::Write as _;
+use std::io;
+
+use anstream::adapter::strip_str;
+
+use super::{Outcome, Renderer, RunReport, Summary, seconds};
+
+/// Failures of one scenario that are shown in full; more are only counted.
+const SHOWN: usize = 5;
+
+/// The renderer. It writes ANSI colours; whoever owns the output strips them where unwanted.
+#[derive(Debug, Default)]
+pub struct Human {
+    verbose: bool,
+    quiet: bool,
+    width: usize,
+    seen: Vec<RunReport>,
+    header: bool,
+}
+
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[1;31m";
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const RESET: &str = "\x1b[0m";
+
+impl Human {
+    /// `width` is that of the longest name; `verbose` shows each run, `quiet` only failures.
+    pub fn new(width: usize, verbose: bool, quiet: bool) -> Self {
+        Self { verbose, quiet, width, ..Self::default() }
+    }
+
+    fn row(&self) -> String {
+        let count = |outcome| self.seen.iter().filter(|report| report.outcome == outcome).count();
+        let (passed, all) = (count(Outcome::Pass), self.seen.len());
+        let (mark, colour) = match (count(Outcome::Fail), count(Outcome::Error)) {
+            (0, 0) => ("ok  ", GREEN),
+            (0, _) => ("ERR ", RED),
+            _ => ("FAIL", RED),
+        };
+        let sum = |what: fn(&RunReport) -> u64| self.seen.iter().map(what).sum::<u64>();
+        let name = self.seen.first().map_or("", |report| report.scenario.as_str());
+        let sim = self.seen.iter().map(|report| report.sim_time).sum();
+        let wall = self.seen.iter().map(|report| report.wall_time).sum();
+        format!(
+            "{colour}{mark}{RESET}  {name:<width$}  {:>7}  {:>5}  {:>8}  {:>9}  {:>11}  {:>8}\n",
+            format!("{passed}/{all}"),
+            sum(|report| report.full_syncs),
+            sum(|report| report.partial_syncs),
+            sum(|report| report.events),
+            seconds(sim),
+            seconds(wall),
+            width = self.width,
+        )
+    }
+
+    fn failure(report: &RunReport, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "\n  {RED}{}{RESET} {}, seed {}",
+            report.outcome.word(),
+            report.scenario,
+            report.seed
+        );
+        for v in &report.violations {
+            let node = v.node.as_deref().unwrap_or("every node");
+            let _ = writeln!(
+                text,
+                "    {BOLD}{}{RESET} violated at {} on {node}",
+                v.invariant,
+                seconds(v.at)
+            );
+            let _ = writeln!(text, "      {}", v.message);
+            for line in &v.detail {
+                let _ = writeln!(text, "      {DIM}{line}{RESET}");
+            }
+        }
+        for line in report.error.iter().flat_map(|error| error.lines()) {
+            let _ = writeln!(text, "    {line}");
+        }
+        let _ = writeln!(text, "    replay: {BOLD}{}{RESET}", report.replay());
+    }
+}
+
+/// The summary in one line.
+pub fn summary_line(summary: &Summary) -> String {
+    let mut text = format!("{} of {} runs passed", summary.passed, summary.planned);
+    for (count, word) in [
+        (summary.failed, "failed"),
+        (summary.errors, "without a verdict"),
+        (summary.nondeterministic, "not deterministic"),
+        (summary.skipped(), "not run"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {word}");
+        }
+    }
+    let ratio = summary.sim_time.as_secs_f64() / summary.wall_time.as_secs_f64().max(0.001);
+    let _ = write!(
+        text,
+        "; {} simulated in {} ({ratio:.0}x)",
+        seconds(summary.sim_time),
+        seconds(summary.wall_time)
+    );
+    text
+}
+
+impl Renderer for Human {
+    fn run(&mut self, _out: &mut dyn io::Write, report: &RunReport) -> io::Result<()> {
+        self.seen.push(report.clone());
+        Ok(())
+    }
+
+    fn scenario_end(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut text = String::new();
+        if !self.header && !self.quiet {
+            self.header = true;
+            let _ = writeln!(
+                text,
+                "{BOLD}      {:<width$}  {:>7}  {:>5}  {:>8}  {:>9}  {:>11}  {:>8}{RESET}",
+                "scenario",
+                "passed",
+                "fulls",
+                "partials",
+                "events",
+                "simulated",
+                "took",
+                width = self.width,
+            );
+        }
+        let bad: Vec<_> =
+            self.seen.iter().filter(|report| report.outcome != Outcome::Pass).collect();
+        if !self.quiet || !bad.is_empty() {
+            text.push_str(&self.row());
+        }
+        for report in self.seen.iter().filter(|_| self.verbose) {
+            let hash = format!("{:016x}", report.trace_hash);
+            let _ = writeln!(
+                text,
+                "      {DIM}seed {} {} hash {hash}{RESET}",
+                report.seed,
+                report.outcome.word()
+            );
+            for (mark, count) in &report.marks {
+                let _ = writeln!(text, "        {DIM}{mark}: {count}{RESET}");
+            }
+        }
+        let shown = if self.verbose { bad.len() } else { SHOWN };
+        for report in bad.iter().take(shown) {
+            Self::failure(report, &mut text);
+        }
+        if bad.len() > shown {
+            let _ = writeln!(text, "\n    and {} more; -v shows them all", bad.len() - shown);
+        }
+        if !bad.is_empty() {
+            text.push('\n');
+        }
+        self.seen.clear();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    fn end(&mut self, out: &mut dyn io::Write, summary: &Summary) -> io::Result<()> {
+        let good = summary.passed == summary.planned;
+        let colour = if good { GREEN } else { RED };
+        if !(self.quiet && good) {
+            writeln!(out, "\n{colour}{}{RESET}", summary_line(summary))?;
+        }
+        out.flush()
+    }
+}
+
+/// The text without colours.
+pub fn plain(text: &str) -> String {
+    strip_str(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::render;
+    use super::*;
+
+    #[test]
+    fn rendered() {
+        insta::assert_snapshot!(plain(&render(&mut Human::new(26, false, false))));
+    }
+
+    #[test]
+    fn rendered_verbose() {
+        insta::assert_snapshot!(plain(&render(&mut Human::new(26, true, false))));
+    }
+
+    #[test]
+    fn rendered_quiet() {
+        insta::assert_snapshot!(plain(&render(&mut Human::new(26, false, true))));
+    }
+}
