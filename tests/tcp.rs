@@ -1,0 +1,418 @@
+//! The server on real TCP, seen by real clients: what an operator does, and what befalls a
+//! process. Between ours and ours here; with a real Redis in `tests/redis_interop.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests of the real world wait for it, and fail by panicking"
+)]
+
+mod support;
+
+use std::process::Command;
+
+use redis::ErrorKind;
+use rustix::process::Signal;
+use support::{Program, Server, fill, free_port, query_on, wait_until};
+
+fn replica_of(master: &Server) -> String {
+    format!("replicaof 127.0.0.1 {}", master.port)
+}
+
+fn code(error: &redis::RedisError) -> &str {
+    error.code().unwrap_or("ERR")
+}
+
+#[test]
+fn the_users_story() {
+    let master = Server::start(Program::Ours, &["requirepass 123456"]);
+    let slave_of = format!("slaveof 127.0.0.1 {}", master.port);
+    let directives = [
+        &slave_of[..],
+        "masterauth 123456",
+        "slave-read-only yes",
+        "requirepass 123456",
+    ];
+    let mut replica = Server::start(Program::Ours, &directives);
+    replica.wait_link_up();
+    assert_eq!(replica.info("role"), "slave");
+    assert_eq!(replica.info("master_host"), "127.0.0.1");
+    assert_eq!(replica.info("master_port"), master.port.to_string());
+
+    let refused = replica
+        .try_query::<String>(&["SET", "key", "value"])
+        .unwrap_err();
+    assert_eq!(code(&refused), "READONLY");
+    master.query::<()>(&["SET", "key", "value"]);
+    replica.wait_in_sync(&master);
+    assert_eq!(replica.query::<String>(&["GET", "key"]), "value");
+
+    assert_eq!(master.info("sync_partial_ok"), "0");
+    // As an operator restarts a server that has save points.
+    replica.query::<()>(&["CONFIG", "SET", "save", "3600 1"]);
+    replica.terminate();
+    master.query::<()>(&["SET", "key", "other"]);
+    replica.launch();
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("sync_partial_ok"), "1", "{}", replica.log());
+    assert_eq!(master.info("sync_full"), "1");
+    assert_eq!(replica.query::<String>(&["GET", "key"]), "other");
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let server = Server::start(Program::Ours, &["requirepass 123456"]);
+    let client = redis::Client::open(format!("redis://127.0.0.1:{}/", server.port)).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let refused = query_on::<String>(&mut connection, &["GET", "key"]).unwrap_err();
+    assert_eq!(code(&refused), "NOAUTH");
+    let refused = query_on::<String>(&mut connection, &["AUTH", "wrong"]).unwrap_err();
+    assert_eq!(code(&refused), "WRONGPASS");
+}
+
+fn full_sync(diskless: bool, load: &str) {
+    let switch = if diskless { "yes" } else { "no" };
+    let master = Server::start(Program::Ours, &[&format!("repl-diskless-sync {switch}")]);
+    fill(&master, "before", 5000);
+    let directives = [
+        &replica_of(&master)[..],
+        &format!("repl-diskless-load {load}"),
+    ];
+    let first = Server::start(Program::Ours, &directives);
+    let second = Server::start(Program::Ours, &directives);
+    fill(&master, "during", 500);
+    first.wait_in_sync(&master);
+    second.wait_in_sync(&master);
+    assert_eq!(first.query::<usize>(&["DBSIZE"]), 5500);
+    assert_eq!(first.info("role"), "slave");
+    assert_eq!(master.info("connected_slaves"), "2");
+}
+
+#[test]
+fn full_sync_by_disk() {
+    full_sync(false, "disabled");
+}
+
+#[test]
+fn full_sync_without_a_disk() {
+    full_sync(true, "swapdb");
+}
+
+#[test]
+fn full_sync_from_memory_to_disk() {
+    full_sync(true, "disabled");
+}
+
+#[test]
+fn a_cut_link_is_mended_by_a_partial_resync() {
+    let master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    replica.wait_link_up();
+    for round in 1..=3 {
+        fill(&master, &format!("round {round}"), 50);
+        let killed: usize = replica.query(&["CLIENT", "KILL", "TYPE", "master"]);
+        assert_eq!(killed, 1);
+        master.query::<()>(&["SET", "last", &round.to_string()]);
+        wait_until("a partial resync", || {
+            master.info("sync_partial_ok") == round.to_string()
+        });
+        replica.wait_in_sync(&master);
+    }
+    assert_eq!(master.info("sync_full"), "1");
+    let killed: usize = master.query(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert_eq!(killed, 1);
+    wait_until("a partial resync", || master.info("sync_partial_ok") == "4");
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("sync_full"), "1");
+}
+
+#[test]
+fn a_killed_replica_comes_back_with_what_it_had_saved() {
+    let master = Server::start(Program::Ours, &[]);
+    let mut replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    fill(&master, "saved", 200);
+    replica.wait_in_sync(&master);
+    replica.query::<()>(&["SAVE"]);
+    fill(&master, "not saved", 200);
+    replica.wait_in_sync(&master);
+    replica.kill();
+    fill(&master, "meanwhile", 200);
+    replica.launch();
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("sync_full"), "1", "{}", replica.log());
+    assert_eq!(master.info("sync_partial_ok"), "1");
+}
+
+#[test]
+fn a_killed_master_comes_back_with_what_it_had_saved() {
+    let mut master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    fill(&master, "saved", 200);
+    replica.wait_in_sync(&master);
+    master.query::<()>(&["SAVE"]);
+    let saved = master.digest();
+    fill(&master, "lost", 200);
+    replica.wait_in_sync(&master);
+    master.kill();
+    wait_until("the replica sees it", || {
+        replica.info("master_link_status") == "down"
+    });
+    master.launch();
+    assert_eq!(master.digest(), saved);
+    // The replica is ahead of the file: only a full sync makes them equal again.
+    replica.wait_in_sync(&master);
+    assert_eq!(replica.digest(), saved);
+}
+
+#[test]
+fn a_master_restarted_in_order_goes_on_where_it_was() {
+    let mut master = Server::start(Program::Ours, &["save 3600 1"]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    fill(&master, "before", 200);
+    replica.wait_in_sync(&master);
+    let before = master.digest();
+    master.terminate();
+    master.launch();
+    assert_eq!(master.digest(), before);
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("sync_full"), "0", "{}", replica.log());
+    assert_eq!(master.info("sync_partial_ok"), "1");
+}
+
+#[test]
+fn a_chain_survives_the_promotion_of_its_middle() {
+    let top = Server::start(Program::Ours, &[]);
+    let middle = Server::start(Program::Ours, &[&replica_of(&top)]);
+    middle.wait_link_up();
+    let bottom = Server::start(Program::Ours, &[&replica_of(&middle)]);
+    fill(&top, "first", 100);
+    middle.wait_in_sync(&top);
+    bottom.wait_in_sync(&top);
+    middle.query::<()>(&["REPLICAOF", "NO", "ONE"]);
+    fill(&middle, "second", 100);
+    bottom.wait_in_sync(&middle);
+    assert_eq!(middle.info("sync_full"), "1");
+    assert_eq!(middle.info("sync_partial_ok"), "1");
+}
+
+#[test]
+fn a_paused_replica_catches_up() {
+    let master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    replica.wait_link_up();
+    replica.signal(Signal::STOP);
+    fill(&master, "paused", 1000);
+    replica.signal(Signal::CONT);
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("sync_full"), "1");
+}
+
+#[test]
+fn wait_counts_replicas_that_have_it() {
+    let master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    replica.wait_link_up();
+    let mut connection = master.connect().unwrap();
+    query_on::<()>(&mut connection, &["SET", "key", "value"]).unwrap();
+    let acked: usize = query_on(&mut connection, &["WAIT", "1", "10000"]).unwrap();
+    assert_eq!(acked, 1);
+    assert_eq!(replica.query::<String>(&["GET", "key"]), "value");
+    replica.signal(Signal::STOP);
+    query_on::<()>(&mut connection, &["SET", "key", "other"]).unwrap();
+    let acked: usize = query_on(&mut connection, &["WAIT", "1", "200"]).unwrap();
+    replica.signal(Signal::CONT);
+    assert_eq!(acked, 0);
+}
+
+#[test]
+fn keys_expire_on_both() {
+    let master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    replica.wait_link_up();
+    master.query::<()>(&["SET", "short", "lived", "PX", "300"]);
+    master.query::<()>(&["SET", "long", "lived"]);
+    replica.wait_in_sync(&master);
+    wait_until("the key is gone", || {
+        replica.query::<usize>(&["DBSIZE"]) == 1
+    });
+    replica.wait_in_sync(&master);
+    assert_eq!(master.info("expired_keys"), "1");
+}
+
+#[test]
+fn large_values_and_long_pipelines_pass() {
+    let server = Server::start(Program::Ours, &[]);
+    let mut connection = server.connect().unwrap();
+    let value = "0123456789abcdef".repeat(1024 * 1024);
+    query_on::<()>(&mut connection, &["SET", "large", &value]).unwrap();
+    let read: String = query_on(&mut connection, &["GET", "large"]).unwrap();
+    assert!(read == value);
+    let mut pipe = redis::pipe();
+    for _ in 0..100_000 {
+        pipe.cmd("INCR").arg("counter");
+    }
+    let counts: Vec<u64> = pipe.query(&mut connection).unwrap();
+    assert!(counts.into_iter().eq(1..=100_000));
+}
+
+#[test]
+fn debug_sleep_stops_everyone_and_closes_no_one() {
+    let server = Server::start(Program::Ours, &[]);
+    let mut sleeper = server.connect().unwrap();
+    let mut other = server.connect().unwrap();
+    let started = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let slept = scope.spawn(|| query_on::<String>(&mut sleeper, &["DEBUG", "SLEEP", "0.7"]));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let answer: String = query_on(&mut other, &["PING"]).unwrap();
+        assert_eq!(answer, "PONG");
+        assert!(
+            started.elapsed().as_millis() >= 650,
+            "{:?}",
+            started.elapsed()
+        );
+        assert_eq!(slept.join().unwrap().unwrap(), "OK");
+    });
+}
+
+#[test]
+fn a_broken_file_is_refused_at_start() {
+    let mut server = Server::start(Program::Ours, &[]);
+    fill(&server, "key", 100);
+    server.query::<()>(&["SAVE"]);
+    server.kill();
+    let path = server.dir().join("dump.rdb");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    server.spawn();
+    let status = server.wait_exit();
+    assert_eq!(status.code(), Some(1), "{}", server.log());
+    assert!(server.log().contains("offset"), "{}", server.log());
+}
+
+#[test]
+fn nothing_is_left_of_an_ended_server_but_its_file() {
+    let mut server = Server::start(
+        Program::Ours,
+        &[
+            "save 3600 1",
+            "unixsocket server.sock",
+            "pidfile server.pid",
+        ],
+    );
+    let pid_file = std::fs::read_to_string(server.dir().join("server.pid")).unwrap();
+    assert_eq!(pid_file.trim(), server.process_id().to_string());
+    assert!(server.dir().join("server.sock").exists());
+    server.query::<()>(&["SET", "key", "value"]);
+    server.terminate();
+    let mut left: Vec<_> = std::fs::read_dir(server.dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["dump.rdb", "log", "redis.conf"]);
+}
+
+#[test]
+fn the_log_says_what_scripts_wait_for() {
+    let mut server = Server::start(Program::Ours, &[]);
+    wait_until("it is ready", || {
+        server.log().contains("Ready to accept connections")
+    });
+    let pid = format!(" PID: {}", server.process_id());
+    assert!(server.log().contains(&pid), "{}", server.log());
+    let first = server.log().lines().next().unwrap().to_owned();
+    assert!(
+        first.starts_with(&format!("{}:M ", server.process_id())),
+        "{first}"
+    );
+    server.terminate();
+}
+
+#[test]
+fn a_port_in_use_ends_the_start() {
+    let server = Server::start(Program::Ours, &[]);
+    let mut second = Server::prepare(Program::Ours);
+    second.port = server.port;
+    second.configure(&[]);
+    second.spawn();
+    assert_eq!(second.wait_exit().code(), Some(1));
+    assert!(
+        second.log().contains("Failed listening on port"),
+        "{}",
+        second.log()
+    );
+}
+
+#[test]
+fn the_port_can_be_changed() {
+    let mut server = Server::start(Program::Ours, &[]);
+    let mut connection = server.connect().unwrap();
+    let port = free_port();
+    query_on::<()>(
+        &mut connection,
+        &["CONFIG", "SET", "port", &port.to_string()],
+    )
+    .unwrap();
+    let old_port = std::mem::replace(&mut server.port, port);
+    wait_until("it listens there", || {
+        server.try_query::<String>(&["PING"]).is_ok()
+    });
+    wait_until("and no more here", || {
+        std::net::TcpStream::connect(("127.0.0.1", old_port)).is_err()
+    });
+    assert_eq!(
+        query_on::<String>(&mut connection, &["PING"]).unwrap(),
+        "PONG"
+    );
+}
+
+#[test]
+fn a_rewritten_file_is_read_again() {
+    let mut server = Server::start(Program::Ours, &[]);
+    let master = Server::start(Program::Ours, &[]);
+    server.query::<()>(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+    server.query::<()>(&["CONFIG", "REWRITE"]);
+    server.terminate();
+    server.launch();
+    server.wait_in_sync(&master);
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_replisim-server"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_bad_command_line_is_refused() {
+    assert!(refused(&["/no/such/file.conf"]).contains("/no/such/file.conf"));
+    assert!(refused(&["-p", "1"]).contains("unknown option \"-p\""));
+    let error = refused(&["--no-such-directive", "1"]);
+    assert!(error.contains("no-such-directive"), "{error}");
+    let error = refused(&["--port", "none"]);
+    assert!(error.contains("port"), "{error}");
+    assert!(refused(&["--dir", "/no/such/folder"]).contains("/no/such/folder"));
+}
+
+#[test]
+fn clients_over_the_limit_are_told() {
+    let server = Server::start(Program::Ours, &["maxclients 2"]);
+    let _first = server.connect().unwrap();
+    let second = server.connect().unwrap();
+    let refused = server
+        .connect()
+        .and_then(|mut connection| query_on::<String>(&mut connection, &["PING"]));
+    let error = refused.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::Io || error.to_string().contains("max number of clients"),
+        "{error}"
+    );
+    drop(second);
+    wait_until("there is room again", || {
+        server.try_query::<String>(&["PING"]).is_ok()
+    });
+}
