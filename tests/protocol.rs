@@ -132,8 +132,7 @@ impl Script {
                 let deadline = Some(now + Duration::from_secs(seconds));
                 let done = c.core(name).wait(now, 1, target, replicas, deadline);
                 if let Some((acked, _)) = done {
-                    c.trace
-                        .push(format!("{name}: WAIT for {target}: {acked} at once"));
+                    c.trace.push(format!("{name}: WAIT for {target}: {acked} at once"));
                 }
                 c.settle(name);
             }
@@ -141,9 +140,9 @@ impl Script {
                 let to = args.take_key("to").map(str::to_owned);
                 let timeout = args.take_key("timeout").map(str::parse).transpose()?;
                 let force = args.take_key("force").is_some();
-                let port = to.as_ref().map_or(0, |to| {
-                    c.hosts.get(to).map_or(1, |host| host.config.announce_port)
-                });
+                let port = to
+                    .as_ref()
+                    .map_or(0, |to| c.hosts.get(to).map_or(1, |host| host.config.announce_port));
                 let to = to.as_deref().map(|to| (to, port));
                 let timeout = timeout.map(Duration::from_secs);
                 let result = c.core(name).failover(now, to, force, timeout);
@@ -187,8 +186,7 @@ impl Script {
                 }
                 let enough = c.core(name).good_replicas_suffice();
                 if !enough {
-                    c.trace
-                        .push("  writes refused: not enough good replicas".into());
+                    c.trace.push("  writes refused: not enough good replicas".into());
                 }
             }
             "data" => {
@@ -272,13 +270,7 @@ scripts!(
 fn every_script_is_run() {
     let mut found: Vec<String> = std::fs::read_dir("tests/protocol")
         .expect("the folder of scripts")
-        .map(|entry| {
-            entry
-                .expect("readable")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     found.sort();
     let mut run = SCRIPTS.to_vec();

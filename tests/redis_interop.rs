@@ -102,11 +102,7 @@ fn follow(pair: &mut Pair) {
 #[test]
 fn ours_follows_redis_by_disk() {
     if redis_is_installed("ours_follows_redis_by_disk") {
-        follow(&mut pair(
-            Program::Redis,
-            Program::Ours,
-            &["repl-diskless-sync no"],
-        ));
+        follow(&mut pair(Program::Redis, Program::Ours, &["repl-diskless-sync no"]));
     }
 }
 
@@ -121,22 +117,14 @@ fn ours_follows_redis_diskless() {
 #[test]
 fn redis_follows_ours_by_disk() {
     if redis_is_installed("redis_follows_ours_by_disk") {
-        follow(&mut pair(
-            Program::Ours,
-            Program::Redis,
-            &["repl-diskless-sync no"],
-        ));
+        follow(&mut pair(Program::Ours, Program::Redis, &["repl-diskless-sync no"]));
     }
 }
 
 #[test]
 fn redis_follows_ours_diskless() {
     if redis_is_installed("redis_follows_ours_diskless") {
-        follow(&mut pair(
-            Program::Ours,
-            Program::Redis,
-            &["repl-diskless-sync yes"],
-        ));
+        follow(&mut pair(Program::Ours, Program::Redis, &["repl-diskless-sync yes"]));
     }
 }
 
@@ -146,10 +134,7 @@ fn passwords_are_exchanged() {
         return;
     }
     let directives = ["requirepass secret", "masterauth secret"];
-    for (master, replica) in [
-        (Program::Redis, Program::Ours),
-        (Program::Ours, Program::Redis),
-    ] {
+    for (master, replica) in [(Program::Redis, Program::Ours), (Program::Ours, Program::Redis)] {
         pair(master, replica, &directives);
     }
 }
@@ -159,14 +144,8 @@ fn a_chain_of_both_survives_a_promotion() {
     if !redis_is_installed("a_chain_of_both_survives_a_promotion") {
         return;
     }
-    for (middle, bottom) in [
-        (Program::Ours, Program::Redis),
-        (Program::Redis, Program::Ours),
-    ] {
-        let Pair {
-            master,
-            replica: middle,
-        } = pair(bottom, middle, &[]);
+    for (middle, bottom) in [(Program::Ours, Program::Redis), (Program::Redis, Program::Ours)] {
+        let Pair { master, replica: middle } = pair(bottom, middle, &[]);
         let replica_of = format!("replicaof 127.0.0.1 {}", middle.port);
         let bottom = Server::start(bottom, &[&replica_of]);
         bottom.wait_in_sync(&master);

@@ -67,9 +67,7 @@ fn continue_is_right(history: &History, request: &Request) -> bool {
     let Some(backlog) = history.backlog else {
         return false;
     };
-    let held: Vec<i64> = (0..backlog.histlen)
-        .map(|i| (backlog.first.0 + i) as i64)
-        .collect();
+    let held: Vec<i64> = (0..backlog.histlen).map(|i| (backlog.first.0 + i) as i64).collect();
     let end = (backlog.first.0 + backlog.histlen) as i64 - 1;
     let has = request.first_byte - 1;
     let common_up_to = if asked == history.id {
@@ -120,49 +118,19 @@ proptest! {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Write {
-        node: usize,
-        db: u32,
-    },
-    Transaction {
-        node: usize,
-    },
-    Fill {
-        node: usize,
-        bytes: usize,
-    },
-    Deliver {
-        link: usize,
-        to_replica: bool,
-        bytes: usize,
-    },
+    Write { node: usize, db: u32 },
+    Transaction { node: usize },
+    Fill { node: usize, bytes: usize },
+    Deliver { link: usize, to_replica: bool, bytes: usize },
     Pump,
     Tick,
-    Cut {
-        link: usize,
-    },
-    ReplicaOf {
-        replica: usize,
-        master: usize,
-    },
-    NoOne {
-        node: usize,
-    },
-    Save {
-        node: usize,
-    },
-    Restart {
-        node: usize,
-        master: Option<usize>,
-    },
-    FinishSnapshot {
-        node: usize,
-        well: bool,
-    },
-    FinishLoad {
-        node: usize,
-        well: bool,
-    },
+    Cut { link: usize },
+    ReplicaOf { replica: usize, master: usize },
+    NoOne { node: usize },
+    Save { node: usize },
+    Restart { node: usize, master: Option<usize> },
+    FinishSnapshot { node: usize, well: bool },
+    FinishLoad { node: usize, well: bool },
 }
 
 const NODES: [&str; 3] = ["A", "B", "C"];
@@ -207,11 +175,7 @@ fn perform(c: &mut Cluster, step: &Step, count: usize) {
                 c.write(NODES[node], 0, &[&command]);
             }
         }
-        Step::Deliver {
-            link: index,
-            to_replica,
-            bytes,
-        } => {
+        Step::Deliver { link: index, to_replica, bytes } => {
             if let Some(link) = link(c, index) {
                 c.deliver(link, to_replica, bytes);
             }

@@ -27,21 +27,15 @@ fn code(error: &redis::RedisError) -> &str {
 fn the_users_story() {
     let master = Server::start(Program::Ours, &["requirepass 123456"]);
     let slave_of = format!("slaveof 127.0.0.1 {}", master.port);
-    let directives = [
-        &slave_of[..],
-        "masterauth 123456",
-        "slave-read-only yes",
-        "requirepass 123456",
-    ];
+    let directives =
+        [&slave_of[..], "masterauth 123456", "slave-read-only yes", "requirepass 123456"];
     let mut replica = Server::start(Program::Ours, &directives);
     replica.wait_link_up();
     assert_eq!(replica.info("role"), "slave");
     assert_eq!(replica.info("master_host"), "127.0.0.1");
     assert_eq!(replica.info("master_port"), master.port.to_string());
 
-    let refused = replica
-        .try_query::<String>(&["SET", "key", "value"])
-        .unwrap_err();
+    let refused = replica.try_query::<String>(&["SET", "key", "value"]).unwrap_err();
     assert_eq!(code(&refused), "READONLY");
     master.query::<()>(&["SET", "key", "value"]);
     replica.wait_in_sync(&master);
@@ -74,10 +68,7 @@ fn full_sync(diskless: bool, load: &str) {
     let switch = if diskless { "yes" } else { "no" };
     let master = Server::start(Program::Ours, &[&format!("repl-diskless-sync {switch}")]);
     fill(&master, "before", 5000);
-    let directives = [
-        &replica_of(&master)[..],
-        &format!("repl-diskless-load {load}"),
-    ];
+    let directives = [&replica_of(&master)[..], &format!("repl-diskless-load {load}")];
     let first = Server::start(Program::Ours, &directives);
     let second = Server::start(Program::Ours, &directives);
     fill(&master, "during", 500);
@@ -113,9 +104,7 @@ fn a_cut_link_is_mended_by_a_partial_resync() {
         let killed: usize = replica.query(&["CLIENT", "KILL", "TYPE", "master"]);
         assert_eq!(killed, 1);
         master.query::<()>(&["SET", "last", &round.to_string()]);
-        wait_until("a partial resync", || {
-            master.info("sync_partial_ok") == round.to_string()
-        });
+        wait_until("a partial resync", || master.info("sync_partial_ok") == round.to_string());
         replica.wait_in_sync(&master);
     }
     assert_eq!(master.info("sync_full"), "1");
@@ -154,9 +143,7 @@ fn a_killed_master_comes_back_with_what_it_had_saved() {
     fill(&master, "lost", 200);
     replica.wait_in_sync(&master);
     master.kill();
-    wait_until("the replica sees it", || {
-        replica.info("master_link_status") == "down"
-    });
+    wait_until("the replica sees it", || replica.info("master_link_status") == "down");
     master.launch();
     assert_eq!(master.digest(), saved);
     // The replica is ahead of the file: only a full sync makes them equal again.
@@ -232,9 +219,7 @@ fn keys_expire_on_both() {
     master.query::<()>(&["SET", "short", "lived", "PX", "300"]);
     master.query::<()>(&["SET", "long", "lived"]);
     replica.wait_in_sync(&master);
-    wait_until("the key is gone", || {
-        replica.query::<usize>(&["DBSIZE"]) == 1
-    });
+    wait_until("the key is gone", || replica.query::<usize>(&["DBSIZE"]) == 1);
     replica.wait_in_sync(&master);
     assert_eq!(master.info("expired_keys"), "1");
 }
@@ -266,11 +251,7 @@ fn debug_sleep_stops_everyone_and_closes_no_one() {
         std::thread::sleep(std::time::Duration::from_millis(200));
         let answer: String = query_on(&mut other, &["PING"]).unwrap();
         assert_eq!(answer, "PONG");
-        assert!(
-            started.elapsed().as_millis() >= 650,
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed().as_millis() >= 650, "{:?}", started.elapsed());
         assert_eq!(slept.join().unwrap().unwrap(), "OK");
     });
 }
@@ -294,11 +275,7 @@ fn a_broken_file_is_refused_at_start() {
 fn nothing_is_left_of_an_ended_server_but_its_file() {
     let mut server = Server::start(
         Program::Ours,
-        &[
-            "save 3600 1",
-            "unixsocket server.sock",
-            "pidfile server.pid",
-        ],
+        &["save 3600 1", "unixsocket server.sock", "pidfile server.pid"],
     );
     let pid_file = std::fs::read_to_string(server.dir().join("server.pid")).unwrap();
     assert_eq!(pid_file.trim(), server.process_id().to_string());
@@ -316,16 +293,11 @@ fn nothing_is_left_of_an_ended_server_but_its_file() {
 #[test]
 fn the_log_says_what_scripts_wait_for() {
     let mut server = Server::start(Program::Ours, &[]);
-    wait_until("it is ready", || {
-        server.log().contains("Ready to accept connections")
-    });
+    wait_until("it is ready", || server.log().contains("Ready to accept connections"));
     let pid = format!(" PID: {}", server.process_id());
     assert!(server.log().contains(&pid), "{}", server.log());
     let first = server.log().lines().next().unwrap().to_owned();
-    assert!(
-        first.starts_with(&format!("{}:M ", server.process_id())),
-        "{first}"
-    );
+    assert!(first.starts_with(&format!("{}:M ", server.process_id())), "{first}");
     server.terminate();
 }
 
@@ -337,11 +309,7 @@ fn a_port_in_use_ends_the_start() {
     second.configure(&[]);
     second.spawn();
     assert_eq!(second.wait_exit().code(), Some(1));
-    assert!(
-        second.log().contains("Failed listening on port"),
-        "{}",
-        second.log()
-    );
+    assert!(second.log().contains("Failed listening on port"), "{}", second.log());
 }
 
 #[test]
@@ -349,22 +317,13 @@ fn the_port_can_be_changed() {
     let mut server = Server::start(Program::Ours, &[]);
     let mut connection = server.connect().unwrap();
     let port = free_port();
-    query_on::<()>(
-        &mut connection,
-        &["CONFIG", "SET", "port", &port.to_string()],
-    )
-    .unwrap();
+    query_on::<()>(&mut connection, &["CONFIG", "SET", "port", &port.to_string()]).unwrap();
     let old_port = std::mem::replace(&mut server.port, port);
-    wait_until("it listens there", || {
-        server.try_query::<String>(&["PING"]).is_ok()
-    });
+    wait_until("it listens there", || server.try_query::<String>(&["PING"]).is_ok());
     wait_until("and no more here", || {
         std::net::TcpStream::connect(("127.0.0.1", old_port)).is_err()
     });
-    assert_eq!(
-        query_on::<String>(&mut connection, &["PING"]).unwrap(),
-        "PONG"
-    );
+    assert_eq!(query_on::<String>(&mut connection, &["PING"]).unwrap(), "PONG");
 }
 
 #[test]
@@ -379,10 +338,8 @@ fn a_rewritten_file_is_read_again() {
 }
 
 fn refused(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_replisim-server"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_replisim-server")).args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -403,16 +360,13 @@ fn clients_over_the_limit_are_told() {
     let server = Server::start(Program::Ours, &["maxclients 2"]);
     let _first = server.connect().unwrap();
     let second = server.connect().unwrap();
-    let refused = server
-        .connect()
-        .and_then(|mut connection| query_on::<String>(&mut connection, &["PING"]));
+    let refused =
+        server.connect().and_then(|mut connection| query_on::<String>(&mut connection, &["PING"]));
     let error = refused.unwrap_err();
     assert!(
         error.kind() == ErrorKind::Io || error.to_string().contains("max number of clients"),
         "{error}"
     );
     drop(second);
-    wait_until("there is room again", || {
-        server.try_query::<String>(&["PING"]).is_ok()
-    });
+    wait_until("there is room again", || server.try_query::<String>(&["PING"]).is_ok());
 }

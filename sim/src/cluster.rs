@@ -106,6 +106,10 @@ pub struct NodeState {
     pub full_syncs: u64,
     /// Partial resyncs it served (`sync_partial_ok`).
     pub partial_syncs: u64,
+    /// Full syncs its masters began for it.
+    pub full_syncs_received: u64,
+    /// Partial resyncs its masters granted it.
+    pub partial_syncs_received: u64,
 }
 
 impl NodeState {
@@ -129,6 +133,8 @@ impl NodeState {
             limits,
             full_syncs: 0,
             partial_syncs: 0,
+            full_syncs_received: 0,
+            partial_syncs_received: 0,
         }
     }
 
@@ -309,6 +315,12 @@ impl Cluster {
             PsyncAnswer::Refused => return,
         }
         state.replicas.insert(link, view);
+        if let Some(peer) = peer.map(|peer| &mut self.nodes[peer]) {
+            match answer {
+                PsyncAnswer::Full(_) => peer.full_syncs_received += 1,
+                _ => peer.partial_syncs_received += 1,
+            }
+        }
     }
 
     fn replica(&mut self, at: Duration, node: NodeIndex, link: LinkId, now: ReplicaState) {

@@ -54,11 +54,7 @@ pub struct DiskConfig {
 impl Default for DiskConfig {
     /// A good SSD: operations at once, syncs in 0.5 to 2 ms, 500 MB a second.
     fn default() -> Self {
-        Self {
-            operation_us: (0, 0),
-            sync_us: (500, 2_000),
-            bandwidth_bytes_per_s: 500_000_000,
-        }
+        Self { operation_us: (0, 0), sync_us: (500, 2_000), bandwidth_bytes_per_s: 500_000_000 }
     }
 }
 
@@ -190,12 +186,8 @@ impl DiskState {
 
     /// Removes files that have neither a name nor a reader.
     fn collect(&mut self) -> io::Result<()> {
-        let named: BTreeSet<InodeId> = self
-            .live
-            .values()
-            .chain(self.durable.values())
-            .copied()
-            .collect();
+        let named: BTreeSet<InodeId> =
+            self.live.values().chain(self.durable.values()).copied().collect();
         let unused: Vec<InodeId> = self
             .inodes
             .iter()
@@ -221,6 +213,16 @@ impl DiskState {
         drop(guard);
         self.fs = fs;
         content
+    }
+
+    /// Removes a file for good, as an operator would on a machine whose server is down.
+    pub fn remove_durably(&mut self, path: &str) -> io::Result<()> {
+        let path = absolute(path);
+        if self.live.contains_key(&path) {
+            self.remove(&path)?;
+        }
+        self.durable.remove(&path);
+        Ok(())
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -253,9 +255,7 @@ impl DiskState {
         }
         let bytes = std::mem::take(&mut inode.gathered);
         inode.dirty = true;
-        let mut file = carrier::OpenOptions::new()
-            .append(true)
-            .open(inode_path(id))?;
+        let mut file = carrier::OpenOptions::new().append(true).open(inode_path(id))?;
         file.write_all(&bytes)
     }
 
@@ -374,16 +374,8 @@ impl DiskState {
         let bandwidth = u128::from(self.config.bandwidth_bytes_per_s.max(1));
         let nanos = bytes as u128 * 1_000_000_000 / bandwidth;
         let transfer = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        let (min, max) = if sync {
-            self.config.sync_us
-        } else {
-            self.config.operation_us
-        };
-        let extra = if max > min {
-            self.rng.random_range(min..=max)
-        } else {
-            min
-        };
+        let (min, max) = if sync { self.config.sync_us } else { self.config.operation_us };
+        let extra = if max > min { self.rng.random_range(min..=max) } else { min };
         self.busy_until =
             self.busy_until.max(now).saturating_add(transfer) + Duration::from_micros(extra);
         self.busy_until
@@ -405,11 +397,7 @@ fn inode_path(id: InodeId) -> String {
 
 /// The path from the root, without `.`, `..` and doubled slashes.
 fn absolute(path: &str) -> String {
-    let full = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("{HOME}/{path}")
-    };
+    let full = if path.starts_with('/') { path.to_owned() } else { format!("{HOME}/{path}") };
     let mut parts: Vec<&str> = Vec::new();
     for part in full.split('/') {
         match part {
@@ -453,10 +441,7 @@ impl SimDisk {
     /// Takes the time of an operation, and fails if the disk fails.
     async fn work(&self, kind: Kind, bytes: usize) -> io::Result<()> {
         let now = self.world.now();
-        let done = self
-            .state
-            .borrow_mut()
-            .occupy(now, bytes, kind == Kind::Sync);
+        let done = self.state.borrow_mut().occupy(now, bytes, kind == Kind::Sync);
         // Timers have a grain of a millisecond; shorter times add up in `busy_until`.
         let wait = done.saturating_sub(now);
         if wait >= Duration::from_millis(1) {
@@ -479,10 +464,7 @@ impl Disk for SimDisk {
     async fn create(&self, path: &str) -> io::Result<SimFile> {
         self.work(Kind::Write, 0).await?;
         let inode = self.state.borrow_mut().create(&absolute(path))?;
-        Ok(SimFile {
-            disk: self.clone(),
-            inode,
-        })
+        Ok(SimFile { disk: self.clone(), inode })
     }
 
     async fn open(&self, path: &str) -> io::Result<SimReader> {
@@ -492,18 +474,12 @@ impl Disk for SimDisk {
         state.inode(inode).handles += 1;
         let len = state.inode(inode).len;
         drop(state);
-        Ok(SimReader {
-            disk: self.clone(),
-            inode,
-            len,
-        })
+        Ok(SimReader { disk: self.clone(), inode, len })
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.work(Kind::Write, 0).await?;
-        self.state
-            .borrow_mut()
-            .rename(&absolute(from), &absolute(to))
+        self.state.borrow_mut().rename(&absolute(from), &absolute(to))
     }
 
     async fn remove(&self, path: &str) -> io::Result<()> {
@@ -560,10 +536,7 @@ impl DiskReader for SimReader {
             return Ok(Bytes::new());
         }
         self.disk.work(Kind::Read, len).await?;
-        self.disk
-            .state
-            .borrow_mut()
-            .read_at(self.inode, offset, len)
+        self.disk.state.borrow_mut().read_at(self.inode, offset, len)
     }
 }
 

@@ -129,8 +129,7 @@ impl Histories {
     /// Whether `(asked, offset)` is a point in the past of the history `of`: the same bytes up
     /// to `offset`.
     pub fn same_past(&self, asked: ReplicationId, offset: Offset, of: ReplicationId) -> bool {
-        self.owner(asked, offset)
-            .is_some_and(|owner| self.owner(of, offset) == Some(owner))
+        self.owner(asked, offset).is_some_and(|owner| self.owner(of, offset) == Some(owner))
     }
 
     /// The bytes `(from, to]` of a history, through its ancestors; `None` if not all were seen.

@@ -2,9 +2,13 @@
 //!
 //! Independent of the node's keyspace and command code on purpose: plain ordered maps, one
 //! command at a time, no snapshots, no hashing. It answers what a command must reply and what
-//! it changes. Must never: share code with `replisim::command`.
+//! it changes. Must never: share code with
+//! `replisim::command`.
 
 use std::collections::BTreeMap;
+
+use replisim::event::Digest;
+use replisim::keyspace::{StringValue, Value, digest};
 
 /// One key's value and deadline (ms since 1970).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,13 @@ pub enum Expiry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Model {
     databases: BTreeMap<u32, BTreeMap<Vec<u8>, Entry>>,
+    /// Sum of the digests of each database's entries.
+    sums: BTreeMap<u32, u64>,
+}
+
+fn digest_of(key: &[u8], entry: &Entry) -> u64 {
+    let value = Value::String(StringValue::new(&entry.value));
+    digest::entry_digest(key, &value, entry.expiry_ms)
 }
 
 impl Model {
@@ -71,15 +82,28 @@ impl Model {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(db, key, entry) => {
-                self.databases.entry(*db).or_default().insert(key.clone(), entry.clone());
+                let keys = self.databases.entry(*db).or_default();
+                let sum = self.sums.entry(*db).or_default();
+                *sum = sum.wrapping_add(digest_of(key, entry));
+                if let Some(old) = keys.insert(key.clone(), entry.clone()) {
+                    *sum = sum.wrapping_sub(digest_of(key, &old));
+                }
             }
             Change::Remove(db, key) => {
-                self.databases.entry(*db).or_default().remove(key);
+                let keys = self.databases.entry(*db).or_default();
+                if let Some(old) = keys.remove(key) {
+                    let sum = self.sums.entry(*db).or_default();
+                    *sum = sum.wrapping_sub(digest_of(key, &old));
+                }
             }
             Change::Clear(db) => {
                 self.databases.remove(db);
+                self.sums.remove(db);
             }
             Change::Swap(a, b) => {
+                let sums = (self.sums.remove(a), self.sums.remove(b));
+                self.sums.extend(sums.0.map(|sum| (*b, sum)));
+                self.sums.extend(sums.1.map(|sum| (*a, sum)));
                 let (left, right) = (self.databases.remove(a), self.databases.remove(b));
                 if let Some(keys) = left {
                     self.databases.insert(*b, keys);
@@ -93,13 +117,29 @@ impl Model {
 
     /// Drops what has expired, as a master does when it loads a file.
     pub fn drop_expired(&mut self, now_ms: u64) {
-        for keys in self.databases.values_mut() {
-            keys.retain(|_, entry| !entry.expiry_ms.is_some_and(|at| at <= now_ms));
-        }
+        let gone: Vec<Change> = self
+            .iter()
+            .filter(|(_, _, entry)| entry.expiry_ms.is_some_and(|at| at < now_ms))
+            .map(|(db, key, _)| Change::Remove(db, key.to_vec()))
+            .collect();
+        gone.iter().for_each(|change| self.apply(change));
+    }
+
+    /// The digest that a node with these data must have. The one thing taken from the node's own
+    /// code: what a digest is.
+    pub fn digest(&self) -> Digest {
+        let sums = self.sums.iter().map(|(db, sum)| digest::database_digest(*db, *sum));
+        Digest(sums.fold(0, u64::wrapping_add))
     }
 
     /// What a command must answer, and what it changes (not yet applied).
-    pub fn run(&self, db: u32, args: &[&[u8]], now_ms: u64, expiry: Expiry) -> (Answer, Vec<Change>) {
+    pub fn run(
+        &self,
+        db: u32,
+        args: &[&[u8]],
+        now_ms: u64,
+        expiry: Expiry,
+    ) -> (Answer, Vec<Change>) {
         let mut step = Step { model: self, db, now_ms, expiry, changes: Vec::new() };
         let answer = step.run(args);
         (answer, step.changes)

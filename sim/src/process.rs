@@ -33,19 +33,12 @@ where
                 Some(root) => root.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
-            (
-                h.status == HostStatus::Running,
-                std::mem::take(&mut h.kernel_tasks),
-            )
+            (h.status == HostStatus::Running, std::mem::take(&mut h.kernel_tasks))
         });
         for task in tasks {
             tokio::task::spawn_local(task);
         }
-        if running {
-            process.as_mut().poll(cx)
-        } else {
-            Poll::Pending
-        }
+        if running { process.as_mut().poll(cx) } else { Poll::Pending }
     })
     .await;
     drop(process);

@@ -12,7 +12,8 @@ use replisim::env::Now;
 use replisim::event::{Event, Probe};
 
 use crate::cluster::{Cluster, NodeIndex};
-use crate::invariant::{Fate, Found, Invariant, Sight, Violation};
+use crate::invariant::{Fate, Found, Invariant, Sight};
+use crate::report::Violation;
 use crate::trace::{self, RollingHash};
 
 /// A run with more violations than this has said enough.
@@ -55,7 +56,12 @@ impl Recorder {
     }
 
     /// Writes the trace to `out`, after its header.
-    pub fn trace_to(&mut self, mut out: Box<dyn Write>, scenario: &str, seed: u64) -> io::Result<()> {
+    pub fn trace_to(
+        &mut self,
+        mut out: Box<dyn Write>,
+        scenario: &str,
+        seed: u64,
+    ) -> io::Result<()> {
         writeln!(out, "{}", trace::header(scenario, seed))?;
         self.trace = Some(out);
         Ok(())
@@ -135,7 +141,13 @@ impl Recorder {
     /// A violation that the runner itself found.
     pub fn violation(&mut self, invariant: &'static str, node: &str, message: String) {
         let at = (self.at)();
-        self.violations.push(Violation { invariant, at, node: node.to_owned(), message });
+        self.violations.push(Violation {
+            invariant: invariant.to_owned(),
+            at,
+            node: Some(node.to_owned()),
+            message,
+            detail: Vec::new(),
+        });
     }
 
     fn write_line(&mut self, line: String) {

@@ -132,13 +132,7 @@ impl Simulation {
         if let Some(block) = config.torn_block_bytes {
             builder.fs().block_size(block);
         }
-        let world = World::new(
-            seed,
-            config.tick,
-            config.epoch_unix_ms,
-            config.link,
-            config.disk,
-        );
+        let world = World::new(seed, config.tick, config.epoch_unix_ms, config.link, config.disk);
         Self {
             sim: builder.build(),
             world,
@@ -210,10 +204,7 @@ impl Simulation {
 
     fn register(&mut self, name: &str) -> HostId {
         let name = name.to_ascii_lowercase();
-        assert!(
-            self.world.host(&name).is_err(),
-            "there are two hosts called {name}"
-        );
+        assert!(self.world.host(&name).is_err(), "there are two hosts called {name}");
         let ip = self.sim.lookup(name.as_str());
         let host = self.world.add_host(&name, ip);
         self.world.process_started(host);
@@ -384,6 +375,12 @@ impl Simulation {
         self.on_disk(host, |disk| disk.read_all(path))
     }
 
+    /// Removes a file of a host for good; no file of that name is no error.
+    pub fn remove_file(&mut self, name: &str, path: &str) -> Result {
+        let host = self.host(name)?;
+        self.on_disk(host, |disk| disk.remove_durably(path))
+    }
+
     /// Paths of all files of a host, as it sees them now.
     pub fn files(&mut self, name: &str) -> Result<Vec<String>> {
         let host = self.host(name)?;
@@ -391,10 +388,7 @@ impl Simulation {
     }
 
     fn alive(&self, host: HostId) -> bool {
-        matches!(
-            self.world.status(host),
-            HostStatus::Running | HostStatus::Paused
-        )
+        matches!(self.world.status(host), HostStatus::Running | HostStatus::Paused)
     }
 
     fn crashable(&self, name: &str) -> Result<HostId> {
@@ -414,10 +408,8 @@ impl Simulation {
         f: impl FnOnce(&mut crate::disk::DiskState) -> std::io::Result<T>,
     ) -> Result<T> {
         let disk = self.world.with_host(host, |h| h.disk.clone());
-        f(&mut disk.borrow_mut()).map_err(|source| SimError::Disk {
-            host: self.world.name(host),
-            source,
-        })
+        f(&mut disk.borrow_mut())
+            .map_err(|source| SimError::Disk { host: self.world.name(host), source })
     }
 }
 

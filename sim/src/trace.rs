@@ -44,7 +44,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned()
 }
 
-fn second(second: &Option<(replisim::replication::ReplicationId, replisim::replication::Offset)>) -> Value {
+fn second(
+    second: &Option<(replisim::replication::ReplicationId, replisim::replication::Offset)>,
+) -> Value {
     second.map_or(Value::Null, |(id, offset)| json!({ "id": id.to_string(), "up_to": offset.0 }))
 }
 

@@ -209,10 +209,7 @@ impl World {
     pub fn unix_ms(&self, host: HostId) -> u64 {
         let now = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
         let offset = self.with_host(host, |h| h.clock_offset_ms);
-        self.0
-            .epoch_unix_ms
-            .saturating_add(now)
-            .saturating_add_signed(offset)
+        self.0.epoch_unix_ms.saturating_add(now).saturating_add_signed(offset)
     }
 
     /// Hands every log line of every node to `hook`, with the node's name and simulated time.
@@ -250,10 +247,7 @@ impl World {
             bandwidth_bytes_per_s: u64::MAX,
             ..config
         };
-        row.push(Link::new(
-            loopback,
-            seed.stream("net", &format!("{name}->{name}")),
-        ));
+        row.push(Link::new(loopback, seed.stream("net", &format!("{name}->{name}"))));
         state.links.push(row);
         state.hosts.push(Host {
             name: name.to_owned(),
@@ -313,12 +307,7 @@ impl World {
         let mut wakers = Wakers::new();
         let result = {
             let mut state = self.0.state.borrow_mut();
-            let State {
-                conns,
-                links,
-                half_closed,
-                ..
-            } = &mut *state;
+            let State { conns, links, half_closed, .. } = &mut *state;
             let conn = conns.get_mut(&id)?;
             let passes = passes(conn, links);
             conn.advance(now, passes, &mut wakers);
@@ -421,13 +410,7 @@ impl World {
         let mut wakers = Wakers::new();
         {
             let mut state = self.0.state.borrow_mut();
-            let State {
-                hosts,
-                conns,
-                links,
-                half_closed,
-                ..
-            } = &mut *state;
+            let State { hosts, conns, links, half_closed, .. } = &mut *state;
             for id in half_closed.iter() {
                 let Some(conn) = conns.get_mut(id) else {
                     continue;
@@ -535,14 +518,7 @@ impl World {
         let mut wakers = Wakers::new();
         let (listeners, tasks) = {
             let mut state = self.0.state.borrow_mut();
-            let State {
-                hosts,
-                conns,
-                links,
-                half_closed,
-                unclaimed,
-                ..
-            } = &mut *state;
+            let State { hosts, conns, links, half_closed, unclaimed, .. } = &mut *state;
             let ids: Vec<ConnId> = conns
                 .iter()
                 .filter(|(_, c)| c.ends.iter().any(|e| e.host == host))
@@ -571,10 +547,7 @@ impl World {
             let host = &mut hosts[host.0];
             host.status = status;
             host.root = None;
-            (
-                std::mem::take(&mut host.listeners),
-                std::mem::take(&mut host.kernel_tasks),
-            )
+            (std::mem::take(&mut host.listeners), std::mem::take(&mut host.kernel_tasks))
         };
         for backlog in listeners.values() {
             Backlog::close(backlog);

@@ -195,6 +195,11 @@ pub struct Command {
 }
 
 impl Command {
+    /// Whether it may change the dataset (flag `write`).
+    pub fn is_write(&self) -> bool {
+        self.flags.has(Flags::WRITE)
+    }
+
     /// Whether it may be called with so many arguments, name included.
     pub fn accepts(&self, argument_count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;

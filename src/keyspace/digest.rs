@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::value::Value;
 
 /// The share of one entry in the sum of its database.
-pub(super) fn entry_digest(key: &[u8], value: &Value, expiry_ms: Option<u64>) -> u64 {
+pub fn entry_digest(key: &[u8], value: &Value, expiry_ms: Option<u64>) -> u64 {
     let mut head = [0; 21];
     head[..8].copy_from_slice(&xxh3_64(key).to_le_bytes());
     head[8..12].copy_from_slice(&value.type_number().to_le_bytes());
@@ -26,7 +26,7 @@ pub(super) fn entry_digest(key: &[u8], value: &Value, expiry_ms: Option<u64>) ->
 }
 
 /// The share of one database in the digest of all; an empty one (sum 0) has none.
-pub(super) fn database_digest(db: u32, sum: u64) -> u64 {
+pub fn database_digest(db: u32, sum: u64) -> u64 {
     if sum == 0 { 0 } else { xxh3_64_with_seed(&sum.to_le_bytes(), u64::from(db)) }
 }
 

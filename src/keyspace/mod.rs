@@ -25,7 +25,7 @@
 //! leaf these times do not decide; 56 is what a `hashbrown` table of 64 places can hold.
 
 mod database;
-mod digest;
+pub mod digest;
 mod key;
 mod snapshot;
 mod string;

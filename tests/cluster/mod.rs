@@ -143,22 +143,13 @@ impl Cluster {
     pub fn write(&mut self, name: &str, db: u32, commands: &[&str]) {
         let now = self.now;
         let host = self.host(name);
-        let words: Vec<Vec<&[u8]>> = commands
-            .iter()
-            .map(|c| c.split(' ').map(str::as_bytes).collect())
-            .collect();
+        let words: Vec<Vec<&[u8]>> =
+            commands.iter().map(|c| c.split(' ').map(str::as_bytes).collect()).collect();
         let commands_: Vec<&[&[u8]]> = words.iter().map(Vec::as_slice).collect();
         for command in commands {
             host.data.push(format!("{db}:{command}"));
         }
-        host.core.write(
-            now,
-            Write {
-                db,
-                commands: &commands_,
-                transaction: commands.len() > 1,
-            },
-        );
+        host.core.write(now, Write { db, commands: &commands_, transaction: commands.len() > 1 });
         self.settle(name);
         self.compare(name);
     }
@@ -203,16 +194,12 @@ impl Cluster {
             self.core(&conn.master).replica_closed(now, LinkId(link));
             self.settle(&conn.master);
         }
-        self.core(&conn.replica)
-            .master_closed(now, "connection reset");
+        self.core(&conn.replica).master_closed(now, "connection reset");
         self.settle(&conn.replica);
     }
 
     pub fn link_of(&self, replica: &str) -> Option<u64> {
-        self.conns
-            .iter()
-            .find(|(_, c)| c.replica == replica)
-            .map(|(link, _)| *link)
+        self.conns.iter().find(|(_, c)| c.replica == replica).map(|(link, _)| *link)
     }
 
     pub fn tick(&mut self) {
@@ -283,8 +270,7 @@ impl Cluster {
             }
             if over && self.conns.remove(&link).is_some() {
                 self.say(format!("{master} -> {replica}: closed"));
-                self.core(&replica)
-                    .master_closed(now, "closed by the master");
+                self.core(&replica).master_closed(now, "closed by the master");
                 self.settle(&replica);
             }
             return take > 0 || over;
@@ -452,10 +438,7 @@ impl Cluster {
                 ));
                 let host = self.host(name);
                 assert_eq!(plan.position.offset, host.core.offset());
-                let db = plan
-                    .position
-                    .stream_db
-                    .map_or(String::from("-"), |d| d.to_string());
+                let db = plan.position.stream_db.map_or(String::from("-"), |d| d.to_string());
                 let body = format!("{db}\n{}", host.data.join("\n"));
                 host.making.push((plan, body.into_bytes()));
             }
@@ -467,8 +450,7 @@ impl Cluster {
                 let now = self.now;
                 let body = self.host(name).files[&snapshot].clone();
                 if let Some(conn) = self.conns.get_mut(&link.0) {
-                    conn.to_replica
-                        .extend_from_slice(format!("${}\r\n", body.len()).as_bytes());
+                    conn.to_replica.extend_from_slice(format!("${}\r\n", body.len()).as_bytes());
                     conn.to_replica.extend_from_slice(&body);
                 }
                 self.core(name).snapshot_sent(now, snapshot, link);
@@ -514,12 +496,7 @@ impl Cluster {
                 self.say(format!("{name}: forgets what it received"));
                 self.host(name).loading = false;
             }
-            Output::WaitDone {
-                client,
-                target,
-                acked,
-                acks,
-            } => {
+            Output::WaitDone { client, target, acked, acks } => {
                 let ports: Vec<u16> = acks.iter().map(|(port, _)| *port).collect();
                 self.say(format!(
                     "{name}: WAIT of client {client} for {target}: {acked} {ports:?}"
@@ -543,29 +520,14 @@ impl Cluster {
                 *self.marks.entry(mark).or_default() += 1;
                 self.say(format!("{name}: mark {mark}"));
             }
-            Event::Identity {
-                role,
-                id,
-                second,
-                offset,
-                cause,
-            } => {
+            Event::Identity { role, id, second, offset, cause } => {
                 let second = second.map(|(id, at)| format!(", second {id} up to {at}"));
                 let second = second.unwrap_or_default();
-                self.say(format!(
-                    "{name}: {role:?} {id} at {offset}{second} ({cause})"
-                ));
+                self.say(format!("{name}: {role:?} {id} at {offset}{second} ({cause})"));
             }
-            Event::PsyncAnswered {
-                asked_offset,
-                answer,
-                backlog,
-                ..
-            } => {
+            Event::PsyncAnswered { asked_offset, answer, backlog, .. } => {
                 let held = backlog.map_or("no backlog".into(), |(f, n)| format!("backlog {f}+{n}"));
-                self.say(format!(
-                    "{name}: asked for {asked_offset}, has {held}: {answer:?}"
-                ));
+                self.say(format!("{name}: asked for {asked_offset}, has {held}: {answer:?}"));
             }
             Event::MasterLink { state, .. } => self.say(format!("{name}: link {state:?}")),
             Event::Replica { port, state, .. } => {
@@ -595,11 +557,7 @@ impl Cluster {
             return false;
         }
         let (plan, body) = host.making.remove(0);
-        let result = if well {
-            Ok(body.len() as u64)
-        } else {
-            Err("no space left".to_owned())
-        };
+        let result = if well { Ok(body.len() as u64) } else { Err("no space left".to_owned()) };
         match &plan.target {
             SnapshotTarget::Disk => {
                 host.files.insert(plan.id, body);
@@ -659,10 +617,8 @@ impl Cluster {
         }
         let mut out = String::new();
         let mut rest = line.as_str();
-        while let Some(at) = rest
-            .as_bytes()
-            .windows(40)
-            .position(|w| w.iter().all(u8::is_ascii_hexdigit))
+        while let Some(at) =
+            rest.as_bytes().windows(40).position(|w| w.iter().all(u8::is_ascii_hexdigit))
         {
             let id: ReplicationId = rest[at..at + 40].parse().expect("40 digits");
             let number = self.ids.iter().position(|known| *known == id);
@@ -699,10 +655,7 @@ fn shown(bytes: &[u8]) -> String {
             continue;
         }
         // A line of the handshake, or a snapshot: up to the next command.
-        let end = rest[1..]
-            .windows(2)
-            .position(|w| w == b"\n*")
-            .map_or(rest.len(), |at| at + 2);
+        let end = rest[1..].windows(2).position(|w| w == b"\n*").map_or(rest.len(), |at| at + 2);
         out.push(format!("{}", rest[..end].escape_ascii()));
         rest = &rest[end..];
     }

@@ -4,10 +4,7 @@
 //! It is killed through its own child handle. When a test fails, the folder stays, and the end
 //! of the log is printed.
 
-#![allow(
-    dead_code,
-    reason = "each test program uses what it needs of this module"
-)]
+#![allow(dead_code, reason = "each test program uses what it needs of this module")]
 
 use std::fmt::Write;
 use std::fs::OpenOptions;
@@ -91,10 +88,7 @@ impl Server {
 
     /// A server that has a port and a folder, and does not run yet.
     pub fn prepare(program: Program) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("replisim-")
-            .tempdir()
-            .expect("a folder");
+        let dir = tempfile::Builder::new().prefix("replisim-").tempdir().expect("a folder");
         Self {
             program,
             port: free_port(),
@@ -129,19 +123,15 @@ impl Server {
             if let Some(status) = self.exited() {
                 panic!("the server ended at once: {status}\n{}", self.log_tail());
             }
-            self.try_query::<String>(&["PING"])
-                .is_ok_and(|answer| answer == "PONG")
+            self.try_query::<String>(&["PING"]).is_ok_and(|answer| answer == "PONG")
         });
     }
 
     /// Starts the process.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("its log");
+        let log =
+            OpenOptions::new().create(true).append(true).open(self.log_path()).expect("its log");
         let errors = log.try_clone().expect("its log");
         let child = Command::new(self.program.path())
             .args(&self.args)
@@ -211,11 +201,7 @@ impl Server {
     pub fn terminate(&mut self) {
         self.signal(Signal::TERM);
         let status = self.wait_exit();
-        assert!(
-            status.success(),
-            "it ended with {status}\n{}",
-            self.log_tail()
-        );
+        assert!(status.success(), "it ended with {status}\n{}", self.log_tail());
     }
 
     // --- talking to it
@@ -223,11 +209,7 @@ impl Server {
     /// A connection, authenticated if need be.
     pub fn connect(&self) -> RedisResult<Connection> {
         let password = self.password.as_deref().map(|word| format!(":{word}@"));
-        let url = format!(
-            "redis://{}127.0.0.1:{}/",
-            password.unwrap_or_default(),
-            self.port
-        );
+        let url = format!("redis://{}127.0.0.1:{}/", password.unwrap_or_default(), self.port);
         let connection = redis::Client::open(url)?.get_connection_with_timeout(DEADLINE)?;
         connection.set_read_timeout(Some(DEADLINE))?;
         Ok(connection)
@@ -267,9 +249,7 @@ impl Server {
     /// Waits until this replica follows its master.
     #[track_caller]
     pub fn wait_link_up(&self) {
-        wait_until("the link to the master is up", || {
-            self.info("master_link_status") == "up"
-        });
+        wait_until("the link to the master is up", || self.info("master_link_status") == "up");
     }
 
     /// Waits until this replica has everything that `master` has.

@@ -255,7 +255,7 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
         scenarios: good,
         seeds: asked,
         jobs,
-        options: RunOptions { trace: args.trace.clone() },
+        options: RunOptions { trace: args.trace.clone(), keep_trace: false },
         fail_fast: args.fail_fast,
         twice: args.twice,
         quiet: args.quiet,

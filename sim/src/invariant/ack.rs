@@ -27,7 +27,9 @@ fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
     state
         .replicas
         .values()
-        .filter(|view| view.state == ReplicaState::Online && at.saturating_sub(view.acked_at) <= lag)
+        .filter(|view| {
+            view.state == ReplicaState::Online && at.saturating_sub(view.acked_at) <= lag
+        })
         .count()
 }
 
@@ -58,7 +60,13 @@ impl Ack {
         }
     }
 
-    fn write(state: &NodeState, sight: &Sight<'_>, args: &[&[u8]], reply: &[u8], found: &mut Found<'_>) {
+    fn write(
+        state: &NodeState,
+        sight: &Sight<'_>,
+        args: &[&[u8]],
+        reply: &[u8],
+        found: &mut Found<'_>,
+    ) {
         let wanted = state.limits.min_replicas_to_write;
         if state.role != Role::Master || wanted == 0 || !is_write(args) {
             return;
@@ -66,10 +74,16 @@ impl Ack {
         let lag = state.limits.min_replicas_max_lag;
         let refused = reply.starts_with(b"-NOREPLICAS");
         if !refused && !reply.starts_with(b"-") && fresh(state, sight.at, lag + CRON) < wanted {
-            found.violation(&state.name, format!("accepted a write with fewer than {wanted} good replicas"));
+            found.violation(
+                &state.name,
+                format!("accepted a write with fewer than {wanted} good replicas"),
+            );
         }
         if refused && fresh(state, sight.at, lag.saturating_sub(CRON)) >= wanted {
-            found.violation(&state.name, format!("refused a write although {wanted} replicas were good"));
+            found.violation(
+                &state.name,
+                format!("refused a write although {wanted} replicas were good"),
+            );
         }
     }
 }

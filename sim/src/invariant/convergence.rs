@@ -42,10 +42,16 @@ impl Convergence {
             return Err(format!("its replication id is not that of {}", master.name));
         }
         if node.offset != master.offset {
-            return Err(format!("is at offset {}, {} at {}", node.offset, master.name, master.offset));
+            return Err(format!(
+                "is at offset {}, {} at {}",
+                node.offset, master.name, master.offset
+            ));
         }
         if node.digest != master.digest {
-            return Err(format!("its dataset differs from that of {} at the same offset", master.name));
+            return Err(format!(
+                "its dataset differs from that of {} at the same offset",
+                master.name
+            ));
         }
         Ok(())
     }
@@ -60,7 +66,9 @@ pub fn bound(cluster: &Cluster, transfer: Duration, chain_length: u32) -> Durati
         .iter()
         .map(|node| {
             let limits = &node.limits;
-            limits.repl_timeout * 2 + limits.repl_ping_replica_period + limits.repl_diskless_sync_delay
+            limits.repl_timeout * 2
+                + limits.repl_ping_replica_period
+                + limits.repl_diskless_sync_delay
         })
         .max()
         .unwrap_or_default();

@@ -165,7 +165,13 @@ impl Data {
     }
 
     /// Every change of a history in `(from, to]`, through its ancestors.
-    fn changes(&self, cluster: &Cluster, id: ReplicationId, from: Offset, to: Offset) -> Vec<Change> {
+    fn changes(
+        &self,
+        cluster: &Cluster,
+        id: ReplicationId,
+        from: Offset,
+        to: Offset,
+    ) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(history) = cluster.histories.get(id)
             && let Some((parent, branch)) = history.parent
@@ -198,17 +204,31 @@ impl Data {
         self.compare(cluster, sight, *digest, found);
     }
 
-    fn compare(&mut self, cluster: &Cluster, sight: &Sight<'_>, digest: Digest, found: &mut Found<'_>) {
+    fn compare(
+        &mut self,
+        cluster: &Cluster,
+        sight: &Sight<'_>,
+        digest: Digest,
+        found: &mut Found<'_>,
+    ) {
         let state = &cluster.nodes[sight.node];
         let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
         if twin.model.as_ref().is_some_and(|model| model.digest() != digest) {
             twin.model = None; // said once
-            found.violation(&state.name, "its dataset is not what the commands it was sent make of it");
+            found.violation(
+                &state.name,
+                "its dataset is not what the commands it was sent make of it",
+            );
         }
     }
 
     /// The newest copy whose data, loaded at `now_ms`, has this digest.
-    fn copy_of(&self, digest: Digest, node: Option<NodeIndex>, now_ms: u64) -> Option<(usize, Model)> {
+    fn copy_of(
+        &self,
+        digest: Digest,
+        node: Option<NodeIndex>,
+        now_ms: u64,
+    ) -> Option<(usize, Model)> {
         self.copies.iter().enumerate().rev().find_map(|(index, copy)| {
             if node.is_some_and(|node| copy.node != node || !copy.may_be_file) {
                 return None;
@@ -246,7 +266,9 @@ impl Data {
                 if restored.is_some() && *restored != self.copies[index].position {
                     found.violation(
                         node,
-                        format!("came back with position {restored:?}, which is not that of its dataset"),
+                        format!(
+                            "came back with position {restored:?}, which is not that of its dataset"
+                        ),
                     );
                 }
                 Some(model)
@@ -294,7 +316,8 @@ impl Data {
     }
 
     fn saved(&mut self, node: NodeIndex, digest: Digest) {
-        let newest = self.copies.iter().rposition(|copy| copy.node == node && copy.digest == digest);
+        let newest =
+            self.copies.iter().rposition(|copy| copy.node == node && copy.digest == digest);
         for (index, copy) in self.copies.iter_mut().enumerate() {
             if copy.node == node && Some(index) <= newest {
                 copy.saved = Some(index) == newest;

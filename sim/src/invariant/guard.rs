@@ -48,7 +48,8 @@ impl Invariant for Auth {
             && !OPEN.iter().any(|name| args[0].eq_ignore_ascii_case(name))
         {
             let node = &cluster.nodes[sight.node].name;
-            found.violation(node, format!("answered {} to a client without a password", text(args)));
+            found
+                .violation(node, format!("answered {} to a client without a password", text(args)));
         }
     }
 }

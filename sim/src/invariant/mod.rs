@@ -21,21 +21,9 @@ use replisim::env::Now;
 use replisim::event::Event;
 
 use crate::cluster::{Cluster, NodeIndex};
+use crate::report::Violation;
 
 pub use convergence::{Convergence, bound as convergence_bound};
-
-/// Something that must never have happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Name of the invariant.
-    pub invariant: &'static str,
-    /// Simulated time since the start of the run.
-    pub at: Duration,
-    /// Name of the node at fault, or of the one that shows it.
-    pub node: String,
-    /// What is wrong, in one sentence.
-    pub message: String,
-}
 
 /// One event of one node, with its circumstances.
 #[derive(Debug, Clone, Copy)]
@@ -72,10 +60,11 @@ impl Found<'_> {
     /// Notes a violation, shown at `node`.
     pub fn violation(&mut self, node: &str, message: impl Into<String>) {
         self.violations.push(Violation {
-            invariant: self.invariant,
+            invariant: self.invariant.to_owned(),
             at: self.at,
-            node: node.to_owned(),
+            node: Some(node.to_owned()),
             message: message.into(),
+            detail: Vec::new(),
         });
     }
 

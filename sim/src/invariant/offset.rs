@@ -41,12 +41,18 @@ impl Invariant for Offsets {
                 }
                 let greatest = self.greatest.entry((sight.node, *id)).or_default();
                 if offset < greatest && *origin == Origin::Written {
-                    found.violation(&state.name, format!("offset {offset} of id {id} went back from {greatest}"));
+                    found.violation(
+                        &state.name,
+                        format!("offset {offset} of id {id} went back from {greatest}"),
+                    );
                 }
                 *greatest = (*greatest).max(*offset);
                 let end = cluster.histories.get(*id).map(|history| history.end());
                 if *origin == Origin::Applied && end.is_some_and(|end| *offset > end) {
-                    found.violation(&state.name, format!("applied offset {offset} of id {id} before it was written"));
+                    found.violation(
+                        &state.name,
+                        format!("applied offset {offset} of id {id} before it was written"),
+                    );
                 }
             }
             Event::AckSent { offset } if *offset > state.offset => {
@@ -64,7 +70,10 @@ impl Invariant for Offsets {
                 {
                     found.violation(
                         &state.name,
-                        format!("took an ack of {offset} from {}, which is at {}", peer.name, peer.offset),
+                        format!(
+                            "took an ack of {offset} from {}, which is at {}",
+                            peer.name, peer.offset
+                        ),
                     );
                 }
             }

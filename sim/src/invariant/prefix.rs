@@ -25,11 +25,15 @@ impl Invariant for Prefix {
                 Ok(()) => {}
                 Err(Foul::SecondWriter(first)) => {
                     let first = &cluster.nodes[first].name;
-                    found.violation(node, format!("writes under id {id}, which belongs to {first}"));
+                    found
+                        .violation(node, format!("writes under id {id}, which belongs to {first}"));
                 }
                 Err(Foul::Gap(end)) => found.violation(
                     node,
-                    format!("wrote up to {offset} ({} bytes), but the stream ended at {end}", bytes.len()),
+                    format!(
+                        "wrote up to {offset} ({} bytes), but the stream ended at {end}",
+                        bytes.len()
+                    ),
                 ),
             }
             return;

@@ -66,7 +66,12 @@ impl Invariant for Psync {
 }
 
 /// Whether a master could have continued a replica at `(asked, from)`.
-fn could_continue(cluster: &Cluster, state: &NodeState, asked: ReplicationId, from: Offset) -> bool {
+fn could_continue(
+    cluster: &Cluster,
+    state: &NodeState,
+    asked: ReplicationId,
+    from: Offset,
+) -> bool {
     let Some(id) = state.id else { return false };
     let Some(held) = state.held_from else { return false };
     let speaks_for = asked == id || state.second.is_some_and(|(second, _)| second == asked);

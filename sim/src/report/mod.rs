@@ -83,6 +83,8 @@ pub struct RunReport {
     pub partial_syncs: u64,
     /// Rare states that were reached, by name, with how often.
     pub marks: Vec<(String, u64)>,
+    /// The trace's lines, if they were asked for.
+    pub trace: Vec<String>,
 }
 
 impl RunReport {
@@ -103,6 +105,7 @@ impl RunReport {
             full_syncs: 0,
             partial_syncs: 0,
             marks: Vec::new(),
+            trace: Vec::new(),
         }
     }
 

@@ -105,14 +105,7 @@ pub(crate) struct End {
 
 impl End {
     pub fn new(host: HostId) -> Self {
-        Self {
-            host,
-            open: true,
-            forgotten: false,
-            shut_down: false,
-            dead: false,
-            error: None,
-        }
+        Self { host, open: true, forgotten: false, shut_down: false, dead: false, error: None }
     }
 
     fn fail(&mut self, kind: io::ErrorKind) {
@@ -163,10 +156,7 @@ pub(crate) struct Conn {
 
 impl Conn {
     pub fn new(connector: End, acceptor: End) -> Self {
-        Self {
-            ends: [connector, acceptor],
-            pipes: [Pipe::default(), Pipe::default()],
-        }
+        Self { ends: [connector, acceptor], pipes: [Pipe::default(), Pipe::default()] }
     }
 
     /// Hosts that `side`'s bytes travel from and to.

@@ -102,16 +102,8 @@ impl Link {
 
     /// A travel time drawn from the link's own stream.
     pub fn latency(&mut self) -> Duration {
-        let LinkConfig {
-            latency_min_us: min,
-            latency_max_us: max,
-            ..
-        } = self.config;
-        let us = if min == max {
-            min
-        } else {
-            self.rng.random_range(min..=max)
-        };
+        let LinkConfig { latency_min_us: min, latency_max_us: max, .. } = self.config;
+        let us = if min == max { min } else { self.rng.random_range(min..=max) };
         Duration::from_micros(us)
     }
 

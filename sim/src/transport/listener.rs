@@ -75,17 +75,9 @@ impl SimListener {
             closed: closed.clone(),
         }));
         world.with_host(host, |h| h.listeners.insert(port, backlog.clone()));
-        world.spawn_kernel(
-            host,
-            answer(world.clone(), host, tcp, backlog.clone(), closed),
-        );
+        world.spawn_kernel(host, answer(world.clone(), host, tcp, backlog.clone(), closed));
         world.listeners_changed();
-        Ok(Self {
-            world,
-            host,
-            port,
-            backlog,
-        })
+        Ok(Self { world, host, port, backlog })
     }
 }
 
@@ -157,10 +149,7 @@ impl Listener for SimListener {
 impl Drop for SimListener {
     fn drop(&mut self) {
         self.world.with_host(self.host, |h| {
-            if h.listeners
-                .get(&self.port)
-                .is_some_and(|b| Rc::ptr_eq(b, &self.backlog))
-            {
+            if h.listeners.get(&self.port).is_some_and(|b| Rc::ptr_eq(b, &self.backlog)) {
                 h.listeners.remove(&self.port);
             }
         });
@@ -181,17 +170,13 @@ pub(crate) async fn connect(
     let (to, ip) = if loopback {
         (from, IpAddr::V4(Ipv4Addr::LOCALHOST))
     } else {
-        let to = world
-            .host(name)
-            .map_err(|e| io::Error::new(io::ErrorKind::NotFound, e))?;
+        let to = world.host(name).map_err(|e| io::Error::new(io::ErrorKind::NotFound, e))?;
         (to, world.ip(to))
     };
     let (answer, result) = oneshot::channel();
     let kernel = establish(world.clone(), from, to, ip, port, answer);
     world.spawn_kernel(from, kernel);
-    result
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the machine went down")))
+    result.await.unwrap_or_else(|_| Err(io::Error::other("the machine went down")))
 }
 
 /// The kernel's side of connecting. Ends early when nobody waits for the answer any more.
@@ -229,9 +214,7 @@ async fn establish(
 
 fn take_end(world: &World, tcp: TcpStream) -> io::Result<(SimStream, Peer)> {
     let (local, remote) = (tcp.local_addr()?, tcp.peer_addr()?);
-    let id = world
-        .claim(local, remote)
-        .ok_or_else(|| os_error(io::ErrorKind::ConnectionReset))?;
+    let id = world.claim(local, remote).ok_or_else(|| os_error(io::ErrorKind::ConnectionReset))?;
     let stream = SimStream::new(world.clone(), id, CONNECTOR, tcp);
     Ok((stream, peer(local, remote)))
 }
@@ -276,11 +259,8 @@ async fn handshake(world: &World, from: HostId, to: HostId, port: u16) -> io::Re
         if !matches!(way(world, from, to), Way::Passes) {
             continue;
         }
-        let waiting = world.with_host(to, |h| {
-            h.listeners
-                .get(&port)
-                .map(|backlog| backlog.borrow().ready.len())
-        });
+        let waiting = world
+            .with_host(to, |h| h.listeners.get(&port).map(|backlog| backlog.borrow().ready.len()));
         match waiting {
             None => return refused(),
             Some(n) if n >= BACKLOG => tokio::time::sleep(SYN_REPEAT).await,

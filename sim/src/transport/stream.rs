@@ -26,13 +26,7 @@ pub struct SimStream {
 
 impl SimStream {
     pub(crate) fn new(world: World, id: ConnId, side: usize, tcp: TcpStream) -> Self {
-        Self {
-            world,
-            id,
-            side,
-            tcp,
-            timer: None,
-        }
+        Self { world, id, side, tcp, timer: None }
     }
 
     /// Reads at most `len` bytes that have arrived, across turmoil's messages.
@@ -88,10 +82,7 @@ impl AsyncRead for SimStream {
             return Poll::Ready(Ok(()));
         }
         loop {
-            match me
-                .world
-                .readable(me.id, me.side, buf.remaining(), cx.waker())
-            {
+            match me.world.readable(me.id, me.side, buf.remaining(), cx.waker()) {
                 Readable::Bytes(len) => {
                     let got = ready!(me.poll_carrier(cx, buf, len))?;
                     me.world.consumed(me.id, me.side, got);

@@ -77,20 +77,13 @@ async fn reset(net: impl Net) {
     net.outage(Outage::Reset).await;
     sleep(ms(100)).await;
     // What had arrived is read first; the error is reported once.
-    let reads = [
-        read(&mut stream).await,
-        read(&mut stream).await,
-        read(&mut stream).await,
-    ];
+    let reads = [read(&mut stream).await, read(&mut stream).await, read(&mut stream).await];
     assert_eq!(reads, ["hello", "ConnectionReset", "end"]);
     assert_eq!(write(&mut stream).await, "BrokenPipe");
     // An end that writes first gets the error from its write.
     assert_eq!(write(&mut writer).await, "ConnectionReset");
     assert_eq!(write(&mut writer).await, "BrokenPipe");
-    assert_eq!(
-        connect_kind(&net).await,
-        Some(io::ErrorKind::ConnectionRefused)
-    );
+    assert_eq!(connect_kind(&net).await, Some(io::ErrorKind::ConnectionRefused));
 }
 
 async fn kill_reading(net: impl Net) {
@@ -99,18 +92,12 @@ async fn kill_reading(net: impl Net) {
     sleep(ms(100)).await;
     net.outage(Outage::Kill).await;
     sleep(ms(100)).await;
-    assert_eq!(
-        [read(&mut stream).await, read(&mut stream).await],
-        ["hello", "end"]
-    );
+    assert_eq!([read(&mut stream).await, read(&mut stream).await], ["hello", "end"]);
     assert_eq!(write(&mut stream).await, "wrote 1");
     sleep(ms(100)).await;
     assert_eq!(write(&mut stream).await, "BrokenPipe");
     assert_eq!(read(&mut stream).await, "end");
-    assert_eq!(
-        connect_kind(&net).await,
-        Some(io::ErrorKind::ConnectionRefused)
-    );
+    assert_eq!(connect_kind(&net).await, Some(io::ErrorKind::ConnectionRefused));
 }
 
 async fn kill_with_unread_data(net: impl Net) {
@@ -119,11 +106,7 @@ async fn kill_with_unread_data(net: impl Net) {
     sleep(ms(100)).await;
     net.outage(Outage::Kill).await;
     sleep(ms(100)).await;
-    let reads = [
-        read(&mut stream).await,
-        read(&mut stream).await,
-        read(&mut stream).await,
-    ];
+    let reads = [read(&mut stream).await, read(&mut stream).await, read(&mut stream).await];
     assert_eq!(reads, ["hello", "ConnectionReset", "end"]);
     assert_eq!(write(&mut stream).await, "BrokenPipe");
 }
@@ -133,10 +116,7 @@ async fn pause(net: impl Net) {
     assert_eq!(read(&mut stream).await, "hello");
     net.outage(Outage::Pause).await;
     // The kernel takes connections and bytes, up to a limit.
-    let mut late = timeout(secs(1), net.connect())
-        .await
-        .expect("at once")
-        .expect("a kernel");
+    let mut late = timeout(secs(1), net.connect()).await.expect("at once").expect("a kernel");
     let chunk = vec![b'x'; 64 * 1024];
     let mut taken = 0;
     while let Ok(written) = timeout(ms(300), stream.write(&chunk)).await {
@@ -144,16 +124,10 @@ async fn pause(net: impl Net) {
         assert!(taken < 1 << 30, "no limit");
     }
     assert!(taken >= 64 * 1024, "{taken}");
-    assert!(
-        timeout(ms(100), late.read_u8()).await.is_err(),
-        "a greeting from nobody"
-    );
+    assert!(timeout(ms(100), late.read_u8()).await.is_err(), "a greeting from nobody");
     net.outage(Outage::Resume).await;
     assert_eq!(read(&mut late).await, "hello");
-    timeout(secs(5), stream.write_all(&chunk))
-        .await
-        .expect("room")
-        .expect("open");
+    timeout(secs(5), stream.write_all(&chunk)).await.expect("room").expect("open");
 }
 
 async fn slow(net: impl Net) {
@@ -215,11 +189,8 @@ fn on_simulated<Fut: Future<Output = ()> + 'static>(reads: bool, body: impl Fn(S
             Ok(())
         }
     });
-    let slow = LinkConfig {
-        bandwidth_bytes_per_s: 100_000,
-        segment_bytes: 1460,
-        ..LinkConfig::default()
-    };
+    let slow =
+        LinkConfig { bandwidth_bytes_per_s: 100_000, segment_bytes: 1460, ..LinkConfig::default() };
     for _ in 0..100_000 {
         let outages = std::mem::take(&mut *wanted.borrow_mut());
         for outage in outages {
@@ -351,16 +322,9 @@ fn on_loopback<Fut: Future<Output = ()>>(reads: bool, body: impl Fn(Loopback) ->
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let port = listener.local_addr().expect("an address").port();
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-    };
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the server stands for another process"
-    )]
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    #[allow(clippy::disallowed_methods, reason = "the server stands for another process")]
     let server = std::thread::spawn(move || {
         let runtime = runtime();
         let done = runtime.block_on(async {
@@ -372,11 +336,7 @@ fn on_loopback<Fut: Future<Output = ()>>(reads: bool, body: impl Fn(Loopback) ->
             drop(done.send(()));
         }
     });
-    runtime().block_on(body(Loopback {
-        port,
-        orders,
-        resume,
-    }));
+    runtime().block_on(body(Loopback { port, orders, resume }));
     server.join().expect("no panic");
 }
 

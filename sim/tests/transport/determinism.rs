@@ -108,10 +108,7 @@ fn same_seed_same_trace_in_one_thread_and_in_many() {
     let traces: Vec<String> = (0..4).map(busy_run).collect();
     assert!(traces[0].lines().count() > 500, "{}", traces[0]);
     for what in ["cannot reach", "ConnectionReset", "read None", "end"] {
-        assert!(
-            traces.iter().any(|t| t.contains(what)),
-            "never seen: {what}"
-        );
+        assert!(traces.iter().any(|t| t.contains(what)), "never seen: {what}");
     }
     for pair in traces.windows(2) {
         assert_ne!(pair[0], pair[1], "seeds that make no difference");
@@ -120,15 +117,10 @@ fn same_seed_same_trace_in_one_thread_and_in_many() {
         clippy::disallowed_methods,
         reason = "many simulations in many threads are what is tested"
     )]
-    let threads: Vec<_> = (0..8)
-        .map(|i| std::thread::spawn(move || busy_run(i % 4)))
-        .collect();
+    let threads: Vec<_> = (0..8).map(|i| std::thread::spawn(move || busy_run(i % 4))).collect();
     for (i, thread) in threads.into_iter().enumerate() {
         let trace = thread.join().expect("no panic");
-        let first = trace
-            .lines()
-            .zip(traces[i % 4].lines())
-            .find(|(a, b)| a != b);
+        let first = trace.lines().zip(traces[i % 4].lines()).find(|(a, b)| a != b);
         assert_eq!(first, None, "seed {} diverges", i % 4);
         assert_eq!(trace.len(), traces[i % 4].len());
     }

@@ -73,10 +73,7 @@ fn kill_loses_nothing_that_was_written() -> Result<(), SimError> {
             sim.restart("node")?;
             sim.run_for(secs(1))?;
         }
-        assert_eq!(
-            content(&mut sim, "kept").as_deref(),
-            Some("synced unsynced")
-        );
+        assert_eq!(content(&mut sim, "kept").as_deref(), Some("synced unsynced"));
         assert_eq!(content(&mut sim, "unnamed").as_deref(), Some("x"));
         assert_eq!(content(&mut sim, "old").as_deref(), Some("new"));
         assert_eq!(content(&mut sim, "temp"), None);
@@ -87,10 +84,7 @@ fn kill_loses_nothing_that_was_written() -> Result<(), SimError> {
 
 #[test]
 fn power_loss_loses_what_was_not_synced() -> Result<(), SimError> {
-    let config = SimConfig {
-        torn_block_bytes: None,
-        ..SimConfig::default()
-    };
+    let config = SimConfig { torn_block_bytes: None, ..SimConfig::default() };
     let mut sim = Simulation::new(Seed(2), config);
     host(&mut sim, write_a_lot);
     sim.run_for(secs(1))?;
@@ -112,10 +106,7 @@ fn power_loss_loses_what_was_not_synced() -> Result<(), SimError> {
 fn power_loss_tears_writes_at_blocks() -> Result<(), SimError> {
     let mut lengths = std::collections::BTreeSet::new();
     for seed in 0..20 {
-        let config = SimConfig {
-            torn_block_bytes: Some(10),
-            ..SimConfig::default()
-        };
+        let config = SimConfig { torn_block_bytes: Some(10), ..SimConfig::default() };
         let mut sim = Simulation::new(Seed(seed), config);
         host(&mut sim, |env| async move {
             let disk = env.disk();
@@ -176,21 +167,13 @@ fn a_large_file_is_what_was_written() -> Result<(), SimError> {
             file.append(&i.to_be_bytes()).await?;
         }
         let read = disk.open("f").await?;
-        assert_eq!(
-            read.read_at(4 * 150_000, 4).await?[..],
-            150_000_u32.to_be_bytes()
-        );
+        assert_eq!(read.read_at(4 * 150_000, 4).await?[..], 150_000_u32.to_be_bytes());
         file.sync().await
     });
     sim.run_for(secs(1))?;
     let bytes = sim.read_file("node", "f")?;
     assert_eq!(bytes.len(), 800_000);
-    assert!(
-        bytes
-            .chunks(4)
-            .zip(0_u32..)
-            .all(|(b, i)| b == i.to_be_bytes())
-    );
+    assert!(bytes.chunks(4).zip(0_u32..).all(|(b, i)| b == i.to_be_bytes()));
     Ok(())
 }
 
@@ -240,14 +223,8 @@ fn a_full_disk_refuses_writes_until_there_is_room() -> Result<(), SimError> {
 fn a_disk_fails_as_it_is_told() -> Result<(), SimError> {
     let error = "Input/output error (os error 5)";
     let (write, sync) = (
-        DiskErrors {
-            write: true,
-            ..DiskErrors::default()
-        },
-        DiskErrors {
-            sync: true,
-            ..DiskErrors::default()
-        },
+        DiskErrors { write: true, ..DiskErrors::default() },
+        DiskErrors { sync: true, ..DiskErrors::default() },
     );
     for errors in [write, sync] {
         let mut sim = sim(6);
@@ -267,18 +244,12 @@ fn a_slow_disk_takes_its_time() -> Result<(), SimError> {
     let mut sim = sim(7);
     let diary = saver(&mut sim);
     sim.run_for(ms(1500))?;
-    let config = DiskConfig {
-        bandwidth_bytes_per_s: 10_000,
-        ..DiskConfig::default()
-    };
+    let config = DiskConfig { bandwidth_bytes_per_s: 10_000, ..DiskConfig::default() };
     sim.slow_disk("node", config)?;
     sim.run_for(ms(1000))?;
     assert_eq!(diary.texts(), ["ok", "slow"]);
     // 1000 bytes at 10 kB a second, and a sync of at most 2 ms.
     let took = diary.all()[1].0 - diary.all()[0].0 - secs(1);
-    assert!(
-        took >= ms(99) && took <= Duration::from_millis(104),
-        "{took:?}"
-    );
+    assert!(took >= ms(99) && took <= Duration::from_millis(104), "{took:?}");
     Ok(())
 }

@@ -24,10 +24,7 @@ pub fn ms(n: u64) -> Duration {
 }
 
 pub fn sim(seed: u64) -> Simulation {
-    let config = SimConfig {
-        tick: ms(1),
-        ..SimConfig::default()
-    };
+    let config = SimConfig { tick: ms(1), ..SimConfig::default() };
     Simulation::new(Seed(seed), config)
 }
 
@@ -58,11 +55,7 @@ impl Diary {
 
     /// When this was noted first.
     pub fn when(&self, what: &str) -> Option<Duration> {
-        self.0
-            .borrow()
-            .iter()
-            .find(|(_, s)| s == what)
-            .map(|(at, _)| *at)
+        self.0.borrow().iter().find(|(_, s)| s == what).map(|(at, _)| *at)
     }
 
     pub fn has(&self, what: &str) -> bool {
@@ -71,11 +64,7 @@ impl Diary {
 }
 
 pub async fn listen(env: &SimEnv) -> io::Result<SimListener> {
-    env.listen(&ListenAddr::Tcp {
-        host: "0.0.0.0".into(),
-        port: PORT,
-    })
-    .await
+    env.listen(&ListenAddr::Tcp { host: "0.0.0.0".into(), port: PORT }).await
 }
 
 pub fn outcome(result: io::Result<usize>) -> String {

@@ -38,11 +38,7 @@ fn words(seed: u64) -> (Simulation, Diary) {
 }
 
 fn words_read(diary: &Diary) -> String {
-    diary
-        .texts()
-        .iter()
-        .filter_map(|t| t.strip_prefix("read ").map(str::to_owned))
-        .collect()
+    diary.texts().iter().filter_map(|t| t.strip_prefix("read ").map(str::to_owned)).collect()
 }
 
 #[test]
@@ -84,10 +80,7 @@ fn stall_holds_back_the_end_of_a_stream() -> Result<(), SimError> {
 
 #[test]
 fn stall_one_way_stops_one_direction() -> Result<(), SimError> {
-    for (stalled, expected) in [
-        (("writer", "server"), "012"),
-        (("server", "writer"), "0123456"),
-    ] {
+    for (stalled, expected) in [(("writer", "server"), "012"), (("server", "writer"), "0123456")] {
         let (mut sim, diary) = words(4);
         sim.schedule(ms(2500), move |s| s.set_link(stalled.0, stalled.1, Stall));
         sim.run_for(ms(6500))?;
@@ -127,11 +120,7 @@ fn stall_and_blackhole_let_a_connect_hang_until_the_heal() -> Result<(), SimErro
             assert_eq!(diary.texts(), [""; 0], "{policy:?} {from}");
             sim.heal("client", "server")?;
             sim.run_for(ms(100))?;
-            assert_eq!(
-                diary.texts(),
-                ["connected", "read hello"],
-                "{policy:?} {from}"
-            );
+            assert_eq!(diary.texts(), ["connected", "read hello"], "{policy:?} {from}");
         }
     }
     Ok(())
@@ -176,10 +165,7 @@ fn blackhole_is_silence_for_ever() -> Result<(), SimError> {
 
 #[test]
 fn blackhole_one_way_stops_one_direction() -> Result<(), SimError> {
-    for (lost, expected) in [
-        (("writer", "server"), "012"),
-        (("server", "writer"), "0123456"),
-    ] {
+    for (lost, expected) in [(("writer", "server"), "012"), (("server", "writer"), "0123456")] {
         let (mut sim, diary) = words(8);
         sim.schedule(ms(2500), move |s| s.set_link(lost.0, lost.1, Blackhole));
         sim.run_for(ms(6500))?;
@@ -242,13 +228,7 @@ fn kill_ends_the_stream_and_breaks_writes() -> Result<(), SimError> {
     assert!(sim.run(secs(20))?);
     assert_eq!(
         seen.texts(),
-        [
-            "end",
-            "1 bytes",
-            "BrokenPipe",
-            "Some(ConnectionRefused)",
-            "7 bytes"
-        ]
+        ["end", "1 bytes", "BrokenPipe", "Some(ConnectionRefused)", "7 bytes"]
     );
     let at = seen.all()[0].0;
     assert!(at >= secs(2) && at < secs(2) + ms(10), "{at:?}");
@@ -279,10 +259,7 @@ fn kill_with_unread_data_is_a_reset() -> Result<(), SimError> {
     });
     sim.schedule(secs(2), |s| s.kill("server"));
     assert!(sim.run(secs(20))?);
-    assert_eq!(
-        diary.texts(),
-        ["5 bytes", "ConnectionReset", "end", "BrokenPipe"]
-    );
+    assert_eq!(diary.texts(), ["5 bytes", "ConnectionReset", "end", "BrokenPipe"]);
     Ok(())
 }
 
@@ -313,19 +290,10 @@ fn power_loss_is_silence_until_the_machine_is_back() -> Result<(), SimError> {
     assert!(sim.run(secs(100))?);
     assert_eq!(
         diary.texts(),
-        [
-            "quiet true",
-            "connected true",
-            "quiet true",
-            "1 bytes",
-            "ConnectionReset"
-        ]
+        ["quiet true", "connected true", "quiet true", "1 bytes", "ConnectionReset"]
     );
     let connected = diary.when("connected true").expect("connected");
-    assert!(
-        connected >= secs(40) && connected < ms(40_100),
-        "{connected:?}"
-    );
+    assert!(connected >= secs(40) && connected < ms(40_100), "{connected:?}");
     let all = diary.all();
     assert!(all[4].0 - all[3].0 < ms(20), "one round trip: {all:?}");
     Ok(())
@@ -378,10 +346,7 @@ fn pause_lets_the_kernel_go_on() -> Result<(), SimError> {
     let connected = seen.when("connected").expect("connected");
     assert!(connected < ms(3100), "{connected:?}");
     // The process saw nothing of it before it went on.
-    assert_eq!(
-        diary.texts(),
-        ["listening", "accepted", "read hello", "end"]
-    );
+    assert_eq!(diary.texts(), ["listening", "accepted", "read hello", "end"]);
     assert_eq!(diary.when("accepted"), Some(secs(20)));
     Ok(())
 }
@@ -408,10 +373,7 @@ fn pause_makes_timers_late() -> Result<(), SimError> {
     sim.schedule(secs(2), |s| s.pause("node"));
     sim.schedule(secs(20), |s| s.resume("node"));
     sim.run_for(secs(30))?;
-    assert_eq!(
-        diary.all(),
-        [(secs(20), "main".to_owned()), (secs(20), "task".to_owned())]
-    );
+    assert_eq!(diary.all(), [(secs(20), "main".to_owned()), (secs(20), "task".to_owned())]);
     Ok(())
 }
 

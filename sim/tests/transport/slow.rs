@@ -14,13 +14,7 @@ use crate::kit::{Diary, PORT, echo, link, listen, ms, outcome, secs, sim};
 
 /// Sends `bytes` over `transfers` connections at once; the time until all have been read.
 fn transfer(config: LinkConfig, tick: Duration, bytes: usize, transfers: usize) -> Duration {
-    let mut sim = Simulation::new(
-        Seed(1),
-        SimConfig {
-            tick,
-            ..SimConfig::default()
-        },
-    );
+    let mut sim = Simulation::new(Seed(1), SimConfig { tick, ..SimConfig::default() });
     let done = Rc::new(Cell::new(Duration::ZERO));
     let left = Rc::new(Cell::new(transfers));
     let (d, l) = (done.clone(), left.clone());
@@ -75,10 +69,7 @@ fn assert_near(got: Duration, expected: Duration) {
 
 #[test]
 fn slow_bandwidth_100_mb_over_10_mb_a_second_take_10_seconds() {
-    let config = LinkConfig {
-        bandwidth_bytes_per_s: 10_000_000,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig { bandwidth_bytes_per_s: 10_000_000, ..LinkConfig::default() };
     for tick in [ms(1), ms(5), ms(10)] {
         assert_near(transfer(config, tick, 100_000_000, 1), secs(10));
     }
@@ -86,19 +77,13 @@ fn slow_bandwidth_100_mb_over_10_mb_a_second_take_10_seconds() {
 
 #[test]
 fn slow_bandwidth_is_shared_by_the_connections_of_a_link() {
-    let config = LinkConfig {
-        bandwidth_bytes_per_s: 10_000_000,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig { bandwidth_bytes_per_s: 10_000_000, ..LinkConfig::default() };
     assert_near(transfer(config, ms(5), 10_000_000, 4), secs(4));
 }
 
 #[test]
 fn slow_bandwidth_is_reached_over_a_long_way() {
-    let config = LinkConfig {
-        bandwidth_bytes_per_s: 10_000_000,
-        ..link(100)
-    };
+    let config = LinkConfig { bandwidth_bytes_per_s: 10_000_000, ..link(100) };
     assert_near(transfer(config, ms(5), 50_000_000, 1), ms(5_100));
 }
 
@@ -142,19 +127,14 @@ fn slow_latency_is_drawn_from_its_range_and_keeps_the_order() -> Result<(), SimE
         }
         Ok(())
     });
-    let config = LinkConfig {
-        latency_min_us: 10_000,
-        latency_max_us: 90_000,
-        ..LinkConfig::default()
-    };
+    let config =
+        LinkConfig { latency_min_us: 10_000, latency_max_us: 90_000, ..LinkConfig::default() };
     sim.slow_link("client", "server", config)?;
     assert!(sim.run(secs(20))?);
     sim.run_for(secs(1))?;
     let delays: Vec<u64> = (0..100)
         .map(|i| {
-            let at = diary
-                .when(&format!("read {i:02} "))
-                .expect("each by itself");
+            let at = diary.when(&format!("read {i:02} ")).expect("each by itself");
             let delay = at - start.get() - ms(100) * i;
             u64::try_from(delay.as_millis()).expect("small")
         })
@@ -190,10 +170,7 @@ fn slow_small_segments_make_short_reads() -> Result<(), SimError> {
         stream.write_all(&[7; 10_000]).await?;
         Ok(())
     });
-    let config = LinkConfig {
-        segment_bytes: 7,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig { segment_bytes: 7, ..LinkConfig::default() };
     sim.slow_link("client", "server", config)?;
     sim.run_for(secs(2))?;
     let sizes = sizes.borrow();

@@ -1,0 +1,329 @@
+//! One run: a resolved scenario in, a report out.
+//!
+//! Builds the world, starts the nodes, the workload's clients and an operator, does what the
+//! scenario says at its times, feeds every event to the invariants, and in the end waits for the
+//! cluster to converge. Must never: look into a node; it sees events, replies and what the world
+//! itself knows.
+
+mod expectation;
+mod operator;
+mod process;
+mod steps;
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::cluster::NodeIndex;
+use crate::invariant::{self, Convergence, Invariant};
+use crate::recorder::Recorder;
+use crate::report::{Outcome, RunReport};
+use crate::scenario::ResolvedScenario;
+use crate::simulation::{SimConfig, SimError, Simulation};
+use crate::transport::LinkConfig;
+use crate::workload::{self, Target};
+use crate::world::HostStatus;
+use operator::Operator;
+
+/// The host from which the operator's commands come; no fault reaches it.
+const OPERATOR: &str = "operator";
+
+/// What a run is asked for besides its scenario.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Folder below which the run writes its trace; `None` for no trace.
+    pub trace: Option<PathBuf>,
+    /// Keep the trace's lines in the report, to compare two runs.
+    pub keep_trace: bool,
+}
+
+/// A function that runs one scenario. It may panic: the caller reports that as an error.
+pub type RunFn = fn(&ResolvedScenario, &RunOptions) -> RunReport;
+
+/// Runs one scenario under all invariants.
+pub fn run_scenario(scenario: &ResolvedScenario, options: &RunOptions) -> RunReport {
+    run_with(scenario, options, Vec::new())
+}
+
+/// Runs one scenario under all invariants and `more` of the caller's own.
+pub fn run_with(
+    scenario: &ResolvedScenario,
+    options: &RunOptions,
+    more: Vec<Box<dyn Invariant>>,
+) -> RunReport {
+    #[expect(clippy::disallowed_methods, reason = "how long a run took; no run sees it")]
+    let started = std::time::Instant::now();
+    let mut report = match Run::new(scenario, options, more).and_then(Run::finish) {
+        Ok(report) => report,
+        Err(error) => RunReport::error(&scenario.name, scenario.seed, error.to_string()),
+    };
+    report.wall_time = started.elapsed();
+    report
+}
+
+/// Why a run has no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The world broke.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// A node's configuration is not valid.
+    #[error("configuration of {node}: {message}")]
+    Config {
+        /// Which node.
+        node: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The trace cannot be written.
+    #[error("trace {path}: {source}")]
+    Trace {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A run under way.
+struct Run<'a> {
+    scenario: &'a ResolvedScenario,
+    keep_trace: bool,
+    trace_path: Option<PathBuf>,
+    sim: Simulation,
+    recorder: Rc<RefCell<Recorder>>,
+    operator: Operator,
+    /// Steps done so far.
+    done: usize,
+    /// Nodes that are to be started once they are down.
+    restarting: Vec<NodeIndex>,
+    /// When the last fault began or ended.
+    last_fault: Duration,
+    /// Nodes whose process was running when it was last looked at.
+    running: Vec<bool>,
+    /// The password of each node, kept current by `CONFIG SET`.
+    passwords: Vec<Option<String>>,
+}
+
+fn link_config(scenario: &ResolvedScenario) -> LinkConfig {
+    let network = &scenario.network;
+    let default = LinkConfig::default();
+    LinkConfig {
+        latency_min_us: network.latency.low.0.as_micros() as u64,
+        latency_max_us: network.latency.high.0.as_micros() as u64,
+        bandwidth_bytes_per_s: network.bandwidth.unwrap_or(default.bandwidth_bytes_per_s * 10),
+        segment_bytes: network.segment as usize,
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        scenario: &'a ResolvedScenario,
+        options: &RunOptions,
+        more: Vec<Box<dyn Invariant>>,
+    ) -> Result<Self, RunError> {
+        let config = SimConfig {
+            tick: scenario.run.tick,
+            link: link_config(scenario),
+            ..SimConfig::default()
+        };
+        let mut sim = Simulation::new(scenario.seed, config);
+        let world = sim.world().clone();
+        let mut invariants = invariant::all();
+        invariants.extend(more);
+        let mut recorder = Recorder::new(Box::new(move || world.now()), invariants);
+        let trace_path = open_trace(scenario, options, &mut recorder)?;
+        let recorder = Rc::new(RefCell::new(recorder));
+        for index in 0..scenario.nodes.len() {
+            process::add(&mut sim, scenario, index, &recorder)?;
+        }
+        add_clients(&mut sim, scenario);
+        let operator = Operator::add(&mut sim, OPERATOR);
+        Ok(Self {
+            scenario,
+            keep_trace: options.keep_trace,
+            trace_path,
+            sim,
+            recorder,
+            operator,
+            done: 0,
+            restarting: Vec::new(),
+            last_fault: Duration::ZERO,
+            running: vec![true; scenario.nodes.len()],
+            passwords: scenario
+                .nodes
+                .iter()
+                .map(|n| process::password(n).map(str::to_owned))
+                .collect(),
+        })
+    }
+
+    fn finish(mut self) -> Result<RunReport, RunError> {
+        while self.sim.elapsed() < self.scenario.run.duration && !self.is_hopeless() {
+            self.step()?;
+        }
+        self.converge()?;
+        self.expect_at_end()?;
+        self.report()
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.recorder.borrow().is_hopeless()
+    }
+
+    /// Does what is due and goes on by a tick.
+    fn step(&mut self) -> Result<(), RunError> {
+        self.do_steps()?;
+        self.sim.step()?;
+        self.notice_exits();
+        self.operator.collect(&mut self.recorder.borrow_mut());
+        self.start_what_went_down()
+    }
+
+    /// Takes note of processes that ended by themselves.
+    fn notice_exits(&mut self) {
+        for (index, node) in self.scenario.nodes.iter().enumerate() {
+            let running = self.is_running(&node.name);
+            if self.running[index] && !running {
+                self.recorder.borrow_mut().cluster.stopped(index);
+            }
+            self.running[index] = running;
+        }
+    }
+
+    fn status(&self, node: &str) -> HostStatus {
+        let world = self.sim.world();
+        world.host(node).map_or(HostStatus::Down, |host| world.status(host))
+    }
+
+    fn is_running(&self, node: &str) -> bool {
+        matches!(self.status(node), HostStatus::Running | HostStatus::Paused)
+    }
+
+    /// Nodes that must take part in the end: those that run and whose way to their master is
+    /// open, all the way up.
+    fn core(&self) -> Vec<NodeIndex> {
+        let recorder = self.recorder.borrow();
+        let nodes = &recorder.cluster.nodes;
+        (0..nodes.len())
+            .filter(|index| {
+                let mut at = *index;
+                for _ in 0..nodes.len() {
+                    if self.status(&nodes[at].name) != HostStatus::Running {
+                        return false;
+                    }
+                    let Some((host, _)) = &nodes[at].master else { return true };
+                    let up = nodes.iter().position(|n| n.name == *host || n.ip == *host);
+                    let Some(up) = up else { return false };
+                    if !self.open_between(&nodes[at].name, &nodes[up].name) {
+                        return false;
+                    }
+                    at = up;
+                }
+                true // a circle: it will not converge, and that is to be seen
+            })
+            .collect()
+    }
+
+    fn open_between(&self, a: &str, b: &str) -> bool {
+        let world = self.sim.world();
+        match (world.host(a), world.host(b)) {
+            (Ok(a), Ok(b)) => world.link_policy(a, b).passes() && world.link_policy(b, a).passes(),
+            _ => false,
+        }
+    }
+
+    /// Waits until the core of the cluster has converged, or its bound has passed.
+    fn converge(&mut self) -> Result<(), RunError> {
+        let bound = self.scenario.expect.converged_within.unwrap_or_else(|| {
+            let chain = self.scenario.nodes.len().saturating_sub(1) as u32;
+            let recorder = self.recorder.borrow();
+            invariant::convergence_bound(&recorder.cluster, Duration::from_secs(30), chain)
+        });
+        let deadline =
+            (self.last_fault + bound).max(self.scenario.run.duration + Duration::from_secs(1));
+        loop {
+            if self.is_hopeless() {
+                return Ok(());
+            }
+            let core = self.core();
+            let state = Convergence::check(&self.recorder.borrow().cluster, &core);
+            let Err((node, why)) = state else {
+                return Ok(());
+            };
+            if self.sim.elapsed() >= deadline {
+                let name = self.scenario.nodes[node].name.clone();
+                let message = format!(
+                    "has not converged {:.1} s after the last fault: {why}",
+                    (self.sim.elapsed() - self.last_fault.min(self.sim.elapsed())).as_secs_f64()
+                );
+                self.recorder.borrow_mut().violation("convergence", &name, message);
+                return Ok(());
+            }
+            self.step()?;
+        }
+    }
+
+    fn report(self) -> Result<RunReport, RunError> {
+        let mut recorder = self.recorder.borrow_mut();
+        if let (Err(source), Some(path)) = (recorder.finish_trace(), &self.trace_path) {
+            return Err(RunError::Trace { path: path.clone(), source });
+        }
+        let mut report = RunReport::new(&self.scenario.name, self.scenario.seed);
+        report.violations = std::mem::take(&mut recorder.violations);
+        self.judge_expected_violation(&mut report);
+        if !report.violations.is_empty() {
+            report.outcome = Outcome::Fail;
+        }
+        report.trace_hash = recorder.hash();
+        report.sim_time = self.sim.elapsed();
+        report.events = recorder.events;
+        let nodes = &recorder.cluster.nodes;
+        report.full_syncs = nodes.iter().map(|node| node.full_syncs).sum();
+        report.partial_syncs = nodes.iter().map(|node| node.partial_syncs).sum();
+        report.marks = recorder.marks.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        if self.keep_trace {
+            report.trace = recorder.take_lines();
+        }
+        Ok(report)
+    }
+}
+
+/// Creates the trace's file, if one is asked for.
+fn open_trace(
+    scenario: &ResolvedScenario,
+    options: &RunOptions,
+    recorder: &mut Recorder,
+) -> Result<Option<PathBuf>, RunError> {
+    if options.keep_trace {
+        recorder.keep_lines();
+    }
+    let Some(folder) = &options.trace else {
+        return Ok(None);
+    };
+    let path = folder.join(&scenario.name).join(scenario.seed.to_string()).join("trace.jsonl");
+    let mut create = |path: &Path| {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let out = BufWriter::new(fs::File::create(path)?);
+        recorder.trace_to(Box::new(out), &scenario.name, scenario.seed.0)
+    };
+    create(&path).map_err(|source| RunError::Trace { path: path.clone(), source })?;
+    Ok(Some(path))
+}
+
+fn add_clients(sim: &mut Simulation, scenario: &ResolvedScenario) {
+    for (workload, spec) in scenario.workloads.iter().enumerate() {
+        let targets: Vec<Target> =
+            scenario.nodes.iter().map(|node| process::target(node, spec)).collect();
+        for (index, name) in spec.clients.iter().enumerate() {
+            let (spec, targets, seed) = (spec.clone(), targets.clone(), scenario.seed);
+            sim.add_client(name, move |env| async move {
+                workload::run(env, spec, workload, index, targets, seed).await;
+                Ok(())
+            });
+        }
+    }
+}

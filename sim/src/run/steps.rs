@@ -1,0 +1,310 @@
+//! Doing what the scenario says, when it says so.
+
+use std::time::Duration;
+
+use super::operator::{Judge, Order};
+use super::{Run, RunError, expectation, process};
+use crate::cluster::NodeIndex;
+use crate::disk::{DiskConfig, DiskErrors};
+use crate::invariant::Fate;
+use crate::scenario::{DiskOperation, LinkSet, NodeSpec, Outage, StepAction};
+use crate::transport::{LinkConfig, LinkPolicy};
+use crate::world::HostStatus;
+
+type Command = Vec<Vec<u8>>;
+
+fn command(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+impl Run<'_> {
+    /// Does every step that is due.
+    pub(super) fn do_steps(&mut self) -> Result<(), RunError> {
+        let scenario = self.scenario;
+        while let Some(step) = scenario.steps.get(self.done)
+            && step.at <= self.sim.elapsed()
+        {
+            self.done += 1;
+            self.recorder.borrow_mut().world(&format!("{:?}", step.action));
+            if !matches!(step.action, StepAction::Check { .. }) {
+                self.last_fault = self.sim.elapsed();
+            }
+            self.do_step(&step.action)?;
+        }
+        Ok(())
+    }
+
+    fn do_step(&mut self, action: &StepAction) -> Result<(), RunError> {
+        match action {
+            StepAction::Partition { links, kind } => self.set_links(links, policy(*kind))?,
+            StepAction::Heal { links } => self.set_links(links, LinkPolicy::Open)?,
+            StepAction::Slow { links, latency, bandwidth, segment } => {
+                for (from, to) in links.directed() {
+                    let mut config = self.link_config(from, to);
+                    if let Some(latency) = latency {
+                        config.latency_min_us = micros(latency.low.0);
+                        config.latency_max_us = micros(latency.high.0);
+                    }
+                    config.bandwidth_bytes_per_s =
+                        bandwidth.unwrap_or(config.bandwidth_bytes_per_s);
+                    config.segment_bytes =
+                        segment.map_or(config.segment_bytes, |size| size as usize);
+                    self.sim.slow_link(from, to, config)?;
+                }
+            }
+            StepAction::FullSpeed { links } => {
+                for (from, to) in links.directed() {
+                    self.sim.slow_link(from, to, super::link_config(self.scenario))?;
+                }
+            }
+            StepAction::Kill { node } => self.stop(node, Fate::Killed)?,
+            StepAction::PowerCut { node, .. } => self.stop(node, Fate::PowerCut)?,
+            StepAction::Start { node } => self.start(node)?,
+            StepAction::Restart { node } => {
+                if self.status(node) == HostStatus::Running {
+                    self.shut_down(node, None);
+                }
+                self.restarting.push(self.index(node));
+            }
+            StepAction::Shutdown { node, save } => self.shut_down(node, *save),
+            StepAction::RemoveRdb { node } => self.remove_rdb(node)?,
+            StepAction::Pause { node } => self.sim.pause(node)?,
+            StepAction::Resume { node } => self.sim.resume(node)?,
+            StepAction::Lag { node, read } => self.lag(node, Some(*read))?,
+            StepAction::CatchUp { node } => self.lag(node, None)?,
+            StepAction::ClockJump { node, by } => {
+                let millis = by.by.as_millis() as i64;
+                self.sim.clock_jump(node, if by.back { -millis } else { millis })?;
+            }
+            _ => self.do_disk_step(action)?,
+        }
+        Ok(())
+    }
+
+    fn do_disk_step(&mut self, action: &StepAction) -> Result<(), RunError> {
+        match action {
+            StepAction::SlowDisk { node, latency, bandwidth } => {
+                let mut config = DiskConfig::default();
+                if let Some(latency) = latency {
+                    config.operation_us = (micros(latency.low.0), micros(latency.high.0));
+                    config.sync_us = config.operation_us;
+                }
+                config.bandwidth_bytes_per_s = bandwidth.unwrap_or(config.bandwidth_bytes_per_s);
+                self.sim.slow_disk(node, config)?;
+            }
+            StepAction::FullDisk { node, free } => self.sim.disk_full(node, Some(*free))?,
+            StepAction::DiskError { node, on, .. } => {
+                let errors = DiskErrors {
+                    read: *on == DiskOperation::Read,
+                    write: *on == DiskOperation::Write,
+                    sync: *on == DiskOperation::Sync,
+                };
+                self.sim.disk_error(node, errors)?;
+            }
+            StepAction::DiskOk { node } => {
+                self.sim.disk_error(node, DiskErrors::default())?;
+                self.sim.disk_full(node, None)?;
+                self.sim.slow_disk(node, DiskConfig::default())?;
+            }
+            _ => self.do_order(action),
+        }
+        Ok(())
+    }
+
+    /// Steps that are commands to a node.
+    fn do_order(&mut self, action: &StepAction) {
+        match action {
+            StepAction::ReplicaOf { node, master } => {
+                let words = match master {
+                    Some(master) => {
+                        let port = process::port(self.spec(master)).to_string();
+                        command(&["REPLICAOF", master, &port])
+                    }
+                    None => command(&["REPLICAOF", "NO", "ONE"]),
+                };
+                self.order(node, None, vec![words], expectation::no_error("REPLICAOF"));
+            }
+            StepAction::Failover { node, to, timeout, force, abort } => {
+                let words = self.failover(to.as_deref(), *timeout, *force, *abort);
+                self.order(node, None, vec![words], expectation::no_error("FAILOVER"));
+            }
+            StepAction::ConfigSet { node, config } => {
+                let mut words = command(&["CONFIG", "SET"]);
+                for (name, value) in config {
+                    words.push(name.clone().into_bytes());
+                    words.push(value.clone().into_bytes());
+                }
+                self.order(node, None, vec![words], expectation::no_error("CONFIG SET"));
+                self.note_config(node, config);
+            }
+            StepAction::Command { node, send, reply, database, password } => {
+                let words: Vec<&str> = send.iter().map(String::as_str).collect();
+                let select = command(&["SELECT", &database.to_string()]);
+                let commands = if *database == 0 {
+                    vec![command(&words)]
+                } else {
+                    vec![select, command(&words)]
+                };
+                let judge = expectation::reply(&words.join(" "), reply.clone());
+                self.order(node, password.clone(), commands, judge);
+            }
+            StepAction::Check { node, info } => self.check_info(node, info),
+            other => unreachable!("{other:?} is done elsewhere"),
+        }
+    }
+
+    fn failover(
+        &self,
+        to: Option<&str>,
+        timeout: Option<Duration>,
+        force: bool,
+        abort: bool,
+    ) -> Command {
+        let mut words = command(&["FAILOVER"]);
+        if abort {
+            words.push(b"ABORT".to_vec());
+        }
+        if let Some(to) = to {
+            let port = process::port(self.spec(to)).to_string();
+            words.extend(command(&["TO", to, &port]));
+        }
+        if force {
+            words.push(b"FORCE".to_vec());
+        }
+        if let Some(timeout) = timeout {
+            words.extend(command(&["TIMEOUT", &timeout.as_millis().to_string()]));
+        }
+        words
+    }
+
+    /// Sends commands to a node from the operator's host.
+    pub(super) fn order(
+        &self,
+        node: &str,
+        password: Option<String>,
+        commands: Vec<Command>,
+        judge: Judge,
+    ) {
+        let spec = self.spec(node);
+        let password = password.or_else(|| self.passwords[self.index(node)].clone());
+        let password = password.filter(|password| !password.is_empty());
+        let port = process::port(spec);
+        self.operator.give(Order { node: node.to_owned(), port, password, commands, judge });
+    }
+
+    /// Keeps up with what invariants and the operator know of a node's configuration.
+    fn note_config(&mut self, node: &str, config: &[(String, String)]) {
+        let index = self.index(node);
+        for (name, value) in config {
+            if name == "requirepass" {
+                self.passwords[index] = Some(value.clone()).filter(|value| !value.is_empty());
+            }
+        }
+        let mut recorder = self.recorder.borrow_mut();
+        process::note_config(&mut recorder.cluster.nodes[index].limits, config);
+    }
+
+    fn shut_down(&mut self, node: &str, save: Option<bool>) {
+        let words = match save {
+            None => command(&["SHUTDOWN"]),
+            Some(true) => command(&["SHUTDOWN", "SAVE"]),
+            Some(false) => command(&["SHUTDOWN", "NOSAVE"]),
+        };
+        self.order(node, None, vec![words], expectation::anything());
+    }
+
+    fn stop(&mut self, node: &str, fate: Fate) -> Result<(), RunError> {
+        if self.is_running(node) {
+            match fate {
+                Fate::PowerCut => self.sim.power_cut(node)?,
+                _ => self.sim.kill(node)?,
+            }
+        }
+        let index = self.index(node);
+        self.running[index] = false;
+        self.recorder.borrow_mut().fate(index, fate);
+        Ok(())
+    }
+
+    fn start(&mut self, node: &str) -> Result<(), RunError> {
+        if !self.is_running(node) {
+            self.sim.restart(node)?;
+            let index = self.index(node);
+            self.running[index] = true;
+        }
+        Ok(())
+    }
+
+    /// Starts nodes that were to be restarted and have gone down.
+    pub(super) fn start_what_went_down(&mut self) -> Result<(), RunError> {
+        for index in std::mem::take(&mut self.restarting) {
+            let name = &self.scenario.nodes[index].name;
+            if self.is_running(name) {
+                self.restarting.push(index);
+            } else {
+                self.start(name)?;
+                self.last_fault = self.sim.elapsed();
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_rdb(&mut self, node: &str) -> Result<(), RunError> {
+        self.sim.remove_file(node, "dump.rdb")?;
+        let index = self.index(node);
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.fate(index, Fate::FileRemoved);
+        Ok(())
+    }
+
+    /// A process that reads slowly: bytes reach it at this rate, and wait at their senders.
+    fn lag(&mut self, node: &str, read: Option<u64>) -> Result<(), RunError> {
+        for other in &self.scenario.nodes {
+            if other.name == node {
+                continue;
+            }
+            let mut config = super::link_config(self.scenario);
+            if let Some(read) = read {
+                config.bandwidth_bytes_per_s = read.max(1);
+            }
+            self.sim.slow_link(&other.name, node, config)?;
+        }
+        Ok(())
+    }
+
+    fn set_links(&mut self, links: &LinkSet, policy: LinkPolicy) -> Result<(), RunError> {
+        for (from, to) in links.directed() {
+            self.sim.set_link(from, to, policy)?;
+        }
+        Ok(())
+    }
+
+    fn link_config(&self, from: &str, to: &str) -> LinkConfig {
+        let world = self.sim.world();
+        match (world.host(from), world.host(to)) {
+            (Ok(from), Ok(to)) => world.link_config(from, to),
+            _ => super::link_config(self.scenario),
+        }
+    }
+
+    pub(super) fn index(&self, node: &str) -> NodeIndex {
+        let position = self.scenario.nodes.iter().position(|other| other.name == node);
+        position.expect("the scenario has been validated: its steps name its nodes")
+    }
+
+    pub(super) fn spec(&self, node: &str) -> &NodeSpec {
+        &self.scenario.nodes[self.index(node)]
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
+
+fn policy(kind: Outage) -> LinkPolicy {
+    match kind {
+        Outage::Stall => LinkPolicy::Stall,
+        Outage::Reset => LinkPolicy::Reset,
+        Outage::Blackhole => LinkPolicy::Blackhole,
+    }
+}

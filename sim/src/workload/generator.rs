@@ -1,0 +1,172 @@
+//! The commands of one client, drawn from its own stream.
+
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt};
+
+use crate::scenario::WorkloadSpec;
+
+/// A command, name first.
+pub(super) type Command = Vec<Vec<u8>>;
+
+/// What a client sends in one go, all to one database.
+pub(super) enum Work {
+    /// To a node that is read from.
+    Read { db: u64, commands: Vec<Command> },
+    /// To the master.
+    Write { db: u64, commands: Vec<Command> },
+}
+
+impl Work {
+    /// How many commands it counts for in the rate.
+    pub(super) fn commands(&self) -> usize {
+        match self {
+            Self::Read { commands, .. } | Self::Write { commands, .. } => commands.len().max(1),
+        }
+    }
+}
+
+/// Draws work as a [`WorkloadSpec`] describes it.
+pub(super) struct Generator {
+    spec: WorkloadSpec,
+    rng: ChaCha8Rng,
+    name: String,
+    written: u64,
+}
+
+fn command(words: &[&[u8]]) -> Command {
+    words.iter().map(|word| word.to_vec()).collect()
+}
+
+impl Generator {
+    pub(super) fn new(spec: &WorkloadSpec, rng: ChaCha8Rng, name: &str) -> Self {
+        Self { spec: spec.clone(), rng, name: name.to_owned(), written: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> Work {
+        let db = self.rng.random_range(0..self.spec.databases.max(1));
+        let count = self.spec.pipeline.draw(&mut self.rng).0.max(1);
+        if self.chance(self.spec.reads) {
+            let commands = (0..count).map(|_| self.read()).collect();
+            return Work::Read { db, commands };
+        }
+        let mut commands = Vec::new();
+        for _ in 0..count {
+            if self.chance(self.spec.transactions) {
+                self.transaction(&mut commands);
+            } else {
+                commands.push(self.write());
+            }
+        }
+        if let Some(wait) = self.spec.wait.clone()
+            && self.chance(wait.share)
+        {
+            let timeout_ms = wait.timeout.as_millis().to_string();
+            let replicas = wait.replicas.to_string();
+            commands.push(command(&[b"WAIT", replicas.as_bytes(), timeout_ms.as_bytes()]));
+        }
+        Work::Write { db, commands }
+    }
+
+    fn chance(&mut self, share: f64) -> bool {
+        // Drawn even for 0 and 1, so that a changed share moves no other draw.
+        self.rng.random::<f64>() < share
+    }
+
+    fn key(&mut self, prefix: &str) -> Vec<u8> {
+        let number = self.rng.random_range(0..self.spec.keys.max(1));
+        format!("{prefix}:{number}").into_bytes()
+    }
+
+    fn read(&mut self) -> Command {
+        match self.rng.random_range(0..8_u32) {
+            0 => {
+                let key = self.key("n");
+                command(&[b"GET", &key])
+            }
+            1 => {
+                let (a, b) = (self.key("k"), self.key("k"));
+                command(&[b"MGET", &a, &b])
+            }
+            2 => {
+                let key = self.key("k");
+                command(&[b"EXISTS", &key])
+            }
+            3 => {
+                let key = self.key("k");
+                command(&[b"PEXPIRETIME", &key])
+            }
+            _ => {
+                let key = self.key("k");
+                command(&[b"GET", &key])
+            }
+        }
+    }
+
+    /// A value that no other write has: who reads it knows which write it was.
+    fn value(&mut self) -> Vec<u8> {
+        self.written += 1;
+        let length = usize::try_from(self.spec.value_bytes.draw(&mut self.rng).0).unwrap_or(64);
+        let mut value = format!("{}.{}.", self.name, self.written).into_bytes();
+        while value.len() < length {
+            let word = self.rng.next_u64();
+            value.extend_from_slice(format!("{word:016x}").as_bytes());
+        }
+        value.truncate(length.max(1));
+        value
+    }
+
+    fn write(&mut self) -> Command {
+        if self.chance(self.spec.deletes) {
+            let key = self.key("k");
+            return command(&[b"DEL", &key]);
+        }
+        if self.chance(self.spec.increments) {
+            let key = self.key("n");
+            let by = self.rng.random_range(1..=9_u32).to_string();
+            return command(&[b"INCRBY", &key, by.as_bytes()]);
+        }
+        if self.chance(self.spec.expire) {
+            return self.write_with_ttl();
+        }
+        let (key, value) = (self.key("k"), self.value());
+        match self.rng.random_range(0..16_u32) {
+            0 => command(&[b"APPEND", &key, &value[..value.len().min(8)]]),
+            1 => {
+                let other = self.key("k");
+                command(&[b"MSET", &key, &value, &other, b"m"])
+            }
+            2 => command(&[b"GETSET", &key, &value]),
+            3 => command(&[b"SET", &key, &value, b"NX"]),
+            4 => command(&[b"SET", &key, &value, b"XX", b"GET"]),
+            _ => command(&[b"SET", &key, &value]),
+        }
+    }
+
+    fn write_with_ttl(&mut self) -> Command {
+        let ttl_ms = self.spec.ttl.draw(&mut self.rng).0.as_millis().max(1).to_string();
+        let key = self.key("k");
+        match self.rng.random_range(0..4_u32) {
+            0 => command(&[b"PEXPIRE", &key, ttl_ms.as_bytes()]),
+            1 => {
+                let value = self.value();
+                command(&[b"PSETEX", &key, ttl_ms.as_bytes(), &value])
+            }
+            2 => command(&[b"PERSIST", &key]),
+            _ => {
+                let value = self.value();
+                command(&[b"SET", &key, &value, b"PX", ttl_ms.as_bytes()])
+            }
+        }
+    }
+
+    fn transaction(&mut self, commands: &mut Vec<Command>) {
+        commands.push(command(&[b"MULTI"]));
+        for _ in 0..self.spec.transaction_length.draw(&mut self.rng).0.max(1) {
+            let write = self.write();
+            commands.push(write);
+        }
+        // One in sixteen clients changes its mind.
+        let end: &[u8] = if self.rng.random_range(0..16_u32) == 0 { b"DISCARD" } else { b"EXEC" };
+        commands.push(command(&[end]));
+    }
+}

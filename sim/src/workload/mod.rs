@@ -1,0 +1,152 @@
+//! Clients that write and read while things happen to the nodes.
+//!
+//! A client behaves like a patient application: it sends commands at its rate, waits for the
+//! replies, goes to another node when it is told that this one is read-only or when it gets no
+//! answer, and never repeats a write whose fate it does not know. Whether the replies were right
+//! is for the invariants, which see every command at the node that executes it.
+//!
+//! Must never: draw from any stream but its own, so that a change to one client moves no other.
+
+pub mod client;
+mod generator;
+
+use std::io;
+use std::time::Duration;
+
+use replisim::env::Env;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use client::Client;
+use generator::{Generator, Work};
+
+use crate::scenario::WorkloadSpec;
+use crate::seed::Seed;
+
+/// How long a client waits for a connection or for replies before it gives up on a node.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it rests after a failure.
+const REST: Duration = Duration::from_millis(100);
+
+/// A node as a client knows it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Host name.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// What to authenticate with: user, if any, and password.
+    pub auth: Option<(Option<String>, String)>,
+    /// Whether the scenario starts it as a master.
+    pub master: bool,
+}
+
+/// A connection to one of several nodes, whichever answers.
+struct Route<E: Env> {
+    targets: Vec<Target>,
+    current: usize,
+    client: Option<(u64, Client<E>)>,
+}
+
+impl<E: Env> Route<E> {
+    fn new(targets: Vec<Target>, current: usize) -> Self {
+        Self { targets, current, client: None }
+    }
+
+    /// Sends commands to database `db` of the current node. An error, or a reply that says
+    /// "not here", moves on to the next.
+    async fn send(&mut self, env: &E, db: u64, commands: &[Vec<Vec<u8>>]) -> io::Result<()> {
+        let result = self.try_send(env, db, commands).await;
+        match &result {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.move_on();
+                Ok(())
+            }
+            Err(_) => {
+                self.move_on();
+                result.map(|_| ())
+            }
+        }
+    }
+
+    fn move_on(&mut self) {
+        self.client = None;
+        self.current = (self.current + 1) % self.targets.len();
+    }
+
+    async fn try_send(&mut self, env: &E, db: u64, commands: &[Vec<Vec<u8>>]) -> io::Result<bool> {
+        let (selected, mut client) = match self.client.take() {
+            Some(connected) => connected,
+            None => (0, self.connect(env).await?),
+        };
+        if selected != db {
+            client.call(&[b"SELECT", db.to_string().as_bytes()]).await?;
+        }
+        let replies = client.pipeline(commands).await?;
+        let elsewhere = replies.iter().any(|reply| reply.starts_with(b"-READONLY"));
+        self.client = Some((db, client));
+        Ok(!elsewhere)
+    }
+
+    async fn connect(&self, env: &E) -> io::Result<Client<E>> {
+        let target = &self.targets[self.current];
+        let mut client = Client::connect(env, &target.host, target.port, PATIENCE).await?;
+        if let Some((user, password)) = &target.auth {
+            let mut command: Vec<&[u8]> = vec![b"AUTH"];
+            command.extend(user.as_ref().map(|user| user.as_bytes()));
+            command.push(password.as_bytes());
+            client.call(&command).await?;
+        }
+        Ok(client)
+    }
+}
+
+/// Runs one client of a workload until the workload's end.
+///
+/// `index` is its number among the workload's clients, `targets` all nodes.
+pub async fn run<E: Env>(
+    env: E,
+    spec: WorkloadSpec,
+    workload: usize,
+    index: usize,
+    targets: Vec<Target>,
+    seed: Seed,
+) {
+    let name = format!("{workload}/{index}");
+    let mut generator = Generator::new(&spec, seed.stream("workload", &name), &name);
+    let writers: Vec<Target> = match &spec.to {
+        Some(to) => targets.iter().filter(|target| target.host == *to).cloned().collect(),
+        None => targets.clone(),
+    };
+    let readers: Vec<Target> = match &spec.read_from {
+        Some(names) => targets.iter().filter(|t| names.contains(&t.host)).cloned().collect(),
+        None => targets.iter().filter(|target| !target.master).cloned().collect(),
+    };
+    let first = writers.iter().position(|target| target.master).unwrap_or(0);
+    let mut writes = Route::new(writers, first);
+    let readers = if readers.is_empty() { targets } else { readers };
+    let mut reads = Route::new(readers.clone(), index % readers.len());
+
+    let begin = Instant::now();
+    sleep(spec.start).await;
+    let share = spec.rate.max(1) as f64 / spec.clients.len().max(1) as f64;
+    while begin.elapsed() < spec.stop {
+        let due = Instant::now();
+        let work = generator.next();
+        let commands = work.commands();
+        let left = spec.stop.saturating_sub(begin.elapsed());
+        let talk = async {
+            match &work {
+                Work::Read { db, commands } => reads.send(&env, *db, commands).await,
+                Work::Write { db, commands } => writes.send(&env, *db, commands).await,
+            }
+        };
+        // A client that is stopped while it waits hangs up, as an application would.
+        match timeout(left, talk).await {
+            Err(_) => break,
+            Ok(Err(_)) => sleep(REST).await,
+            Ok(Ok(())) => {}
+        }
+        sleep_until(due + Duration::from_secs_f64(commands as f64 / share)).await;
+    }
+}
