@@ -267,7 +267,8 @@ pub enum Event<'a> {
         offset: Offset,
     },
     /// A client's command was executed (or refused) and answered with `reply`. Not emitted for
-    /// commands that came from the master.
+    /// commands that came from the master. It comes before the [`Event::StreamAdvanced`] or
+    /// [`Event::DatasetChanged`] that follows from it, and so does [`Event::KeyExpired`].
     Executed {
         /// The client's connection.
         client: u64,

@@ -237,6 +237,11 @@ impl Node {
                     random: &mut self.random,
                 };
                 handler(&mut ctx, args);
+                // What was done is told before what follows from it on the stream.
+                self.report_expired(now);
+                if !self.in_exec {
+                    self.report_executed(now, id, db, replied, args);
+                }
                 self.settle(now, id, db, args);
             }
             Handler::Node(handler) => handler(self, now, id, args),
@@ -275,9 +280,8 @@ impl Node {
     fn conclude(&mut self, now: Now, id: ClientId, before: &Before, args: &Args<'_>) {
         let offset = self.replication.offset();
         let is_replica = self.replication.is_replica(LinkId(id));
-        if self.probe.is_on() && id != MASTER {
-            self.report_executed(now, id, before, args);
-        }
+        self.report_executed(now, id, before.db, before.reply, args);
+        self.probe.executed_told = false;
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
@@ -298,14 +302,26 @@ impl Node {
         }
     }
 
-    fn report_executed(&mut self, now: Now, id: ClientId, before: &Before, args: &Args<'_>) {
+    /// Tells the probe of a client's command and its reply, which begins at `replied`; once a
+    /// command.
+    pub(crate) fn report_executed(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        db: u32,
+        replied: usize,
+        args: &Args<'_>,
+    ) {
+        if !self.probe.is_on() || id == MASTER || self.probe.executed_told {
+            return;
+        }
         let Some(client) = self.clients.get(&id) else {
             return;
         };
-        let reply = client.reply.as_bytes().get(before.reply..).unwrap_or_default().to_vec();
+        self.probe.executed_told = true;
+        let reply = client.reply.as_bytes().get(replied..).unwrap_or_default().to_vec();
         let authenticated = client.authenticated || self.settings.requirepass.is_none();
-        let event =
-            Event::Executed { client: id, db: before.db, args, reply: &reply, authenticated };
+        let event = Event::Executed { client: id, db, args, reply: &reply, authenticated };
         self.probe.emit(now, &event);
     }
 

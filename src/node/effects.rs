@@ -47,17 +47,21 @@ impl Node {
         if id != MASTER && self.replication.role() == Role::Master {
             self.propagate(now, db, args, &effects);
         }
-        for (db, key, deadline_ms) in &effects.expired {
-            self.stats.expired_keys += 1;
-            let event = Event::KeyExpired { db: *db, key, deadline_ms: *deadline_ms };
-            self.probe.emit(now, &event);
-        }
+        self.stats.expired_keys += effects.expired.len() as u64;
         let silent = self.replication.offset() == before;
         if changed && silent && id != MASTER && !self.unit.collecting {
             self.report_dataset(now);
         }
         clear(&mut effects);
         self.effects = effects;
+    }
+
+    /// Tells the probe which keys have just been removed because they had expired.
+    pub(crate) fn report_expired(&mut self, now: Now) {
+        for (db, key, deadline_ms) in &self.effects.expired {
+            let event = Event::KeyExpired { db: *db, key, deadline_ms: *deadline_ms };
+            self.probe.emit(now, &event);
+        }
     }
 
     fn propagate(&mut self, now: Now, db: u32, args: &Args<'_>, effects: &Effects) {

@@ -56,6 +56,7 @@ impl Node {
                     self.keyspace.remove(db, &key);
                     self.effects.touched.push((db, key.clone()));
                     self.effects.expired.push((db, key, deadline_ms));
+                    self.report_expired(now);
                     self.settle(now, NOBODY, db, &[]);
                     removed += 1;
                 }

@@ -12,11 +12,13 @@ pub(crate) struct Watcher {
     probe: Option<Box<dyn Probe>>,
     /// Id and offset last reported.
     seen: Option<(ReplicationId, Offset)>,
+    /// Whether the command being executed has been told already.
+    pub(crate) executed_told: bool,
 }
 
 impl Watcher {
     pub(crate) fn new(probe: Option<Box<dyn Probe>>) -> Self {
-        Self { probe, seen: None }
+        Self { probe, seen: None, executed_told: false }
     }
 
     /// Whether someone watches.

@@ -79,6 +79,8 @@ impl Node {
         if broken {
             return self.reply(id, |reply| reply.null_array());
         }
+        let (db, replied) =
+            self.clients.get(&id).map_or((0, 0), |client| (client.db, client.reply.len()));
         self.reply(id, |reply| reply.array_header(transaction.queue.len()));
         self.unit.collecting = true;
         let dirty = self.persist.dirty;
@@ -89,6 +91,7 @@ impl Node {
         }
         self.in_exec = false;
         self.unit.collecting = false;
+        self.report_executed(now, id, db, replied, &[b"EXEC"]);
         let before = self.replication.offset();
         self.finish_unit(now);
         let changed = self.persist.dirty != dirty;
