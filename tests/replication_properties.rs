@@ -352,3 +352,59 @@ proptest! {
         core.tick(now);
     }
 }
+
+/// The property above is worth what its runs reach. These 400 runs are always the same.
+#[test]
+fn random_runs_reach_the_rare_states() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let steps = prop::collection::vec(step(), 150);
+    let mut reached = std::collections::BTreeMap::new();
+    for run in 0..400 {
+        let steps = steps.new_tree(&mut runner).expect("a tree").current();
+        let mut c = cluster(run % 2 == 0);
+        c.manual_snapshots = true;
+        c.manual_loads = true;
+        for (count, step) in steps.iter().enumerate() {
+            perform(&mut c, step, count);
+        }
+        converge(&mut c);
+        for (mark, times) in &c.marks {
+            *reached.entry(*mark).or_insert(0) += times;
+        }
+    }
+    let wanted = [
+        "all-replicas-closed",
+        "cached-master-discarded",
+        "command-cut",
+        "continue-at-end",
+        "continue-at-first-backlog-byte",
+        "continue-under-a-new-id",
+        "cut-in-handshake",
+        "cut-in-loading",
+        "cut-in-transfer",
+        "joined-running-snapshot",
+        "load-of-full-sync-failed",
+        "master-gone-while-loading",
+        "promotion-during-full-sync",
+        "psync-to-be-tried-later",
+        "replica-gone-during-its-snapshot",
+        "second-id-accepted",
+        "second-id-accepted-at-its-limit",
+        "second-id-refused-past-offset",
+        "snapshot-aborted-for-want-of-replicas",
+        "snapshot-failed",
+        "snapshot-mark-across-reads",
+        "snapshot-shared",
+        "transaction-cut",
+        "waited-for-next-snapshot",
+    ];
+    for mark in wanted {
+        assert!(
+            reached.contains_key(mark),
+            "{mark} was never reached: {reached:?}"
+        );
+    }
+}
