@@ -107,6 +107,11 @@ impl Script {
                 let link = c.link_of(name).ok_or("not connected")?;
                 c.deliver(link, true, max);
             }
+            // deliver-up REPLICA: all that it has sent to its master
+            "deliver-up" => {
+                let link = c.link_of(name).ok_or("not connected")?;
+                c.deliver(link, false, usize::MAX);
+            }
             "hold" | "release" => {
                 let link = c.link_of(name).ok_or("not connected")?;
                 c.conns.get_mut(&link).ok_or("gone")?.held = command.name == "hold";

@@ -92,7 +92,6 @@ impl Phase {
     /// The name of the rare state in which the link was cut, if it is one.
     fn cut(&self) -> Option<&'static str> {
         match self {
-            Self::Handshake(_) => Some("cut-in-handshake"),
             Self::Transfer(_) => Some("cut-in-transfer"),
             Self::Loading(_) => Some("cut-in-loading"),
             Self::Connected(applier) if applier.holds_half_a_transaction() => {
@@ -173,8 +172,13 @@ impl Replication {
                 );
             }
             Phase::Handshake(handshake) => {
-                if handshake.awaits_psync_answer() {
-                    self.log(LogLevel::Warning, "Master did not reply to PSYNC, will try later");
+                let asked = handshake.awaits_psync_answer();
+                self.mark("cut-in-handshake");
+                if asked {
+                    self.log(
+                        LogLevel::Warning,
+                        "Master did not reply to PSYNC, will try later",
+                    );
                     self.failover_answer_lost();
                 } else {
                     self.log(

@@ -1,4 +1,130 @@
 //! The replication protocol, as a state machine without I/O.
+//!
+//! This text explains how a Redis master and its replicas keep one dataset, in enough detail to
+//! implement it. Each chapter has a golden script in `tests/protocol/` in which it can be watched
+//! happening, message by message.
+//!
+//! # 1. Positions and ids
+//!
+//! A master turns its writes into one endless string of bytes, the *stream*: commands as RESP
+//! arrays, one after the other. A replica is a client of its master that reads this string and
+//! executes it. Replication is correct if two things hold: executing the stream is deterministic
+//! (so a master sends `PEXPIREAT`, never `EXPIRE`; `SREM`, never `SPOP`), and everybody agrees on
+//! where in the string he is.
+//!
+//! The place is a pair. The [`Offset`] counts bytes: the dataset *at offset o* is what you get by
+//! executing bytes 1 to `o`. The [`ReplicationId`] names the string; two nodes with equal ids and
+//! offsets have equal data. That is the promise everything else rests on, and it tells when an id
+//! must change: whenever a node begins to write bytes of its own where another might have written
+//! others (promotion, restart as a master), and whenever writes go uncounted (no backlog).
+//!
+//! A node also remembers a *second* id with the last offset up to which that older history and
+//! the present one are the same. Off by one, once and for all: here the offset is *inclusive*.
+//! Redis stores and prints (`second_repl_offset`) the next one, and accepts requests for a first
+//! byte `<=` that. Both say the same.
+//!
+//! # 2. Handshake
+//!
+//! ```text
+//! R: *1 PING                                        alone: is anybody in there?
+//! M: +PONG                                          or -NOAUTH: somebody who wants a password
+//! R: *2 AUTH <password>                             if `masterauth` is set; refused: give up
+//!    *3 REPLCONF listening-port 6380                how clients may find me
+//!    *3 REPLCONF ip-address 10.0.0.9                if `replica-announce-ip` is set
+//!    *5 REPLCONF capa eof capa psync2               what I can do; errors to REPLCONF do not matter
+//! M: +OK +OK +OK +OK
+//! R: *3 PSYNC <id> <offset + 1>                     or PSYNC ? -1
+//! M: +CONTINUE [<id>] | +FULLRESYNC <id> <offset> | -NOMASTERLINK ... | -ERR ...
+//! ```
+//! While it has no answer yet, a master sends a newline each second, and the replica skips empty
+//! lines. `-NOMASTERLINK` and `-LOADING` mean "later": nothing is forgotten. Any other error is
+//! taken for a master from before `PSYNC`, and the replica says `SYNC` on the same connection.
+//! See `handshake` and, on the master, `replconf`.
+//!
+//! # 3. The decision
+//!
+//! A replica at offset `o` asks for byte `o+1`. The master may continue if the replica's data is a
+//! beginning of its own (its id; or its second id and `o` not past the second offset) and byte
+//! `o+1` and all later ones are in the backlog. Both edges are legal: the oldest byte held, and the
+//! one not written yet. [`psync::decide`] is this decision and nothing else.
+//!
+//! `+CONTINUE <id>` may name a new id: the replica takes it, and keeps its old one as its second,
+//! valid up to where it stands.
+//!
+//! # 4. Full sync
+//!
+//! A snapshot of the dataset is taken at some offset, and the stream goes on with the byte after
+//! it. `+FULLRESYNC` therefore is not sent when the replica asks, but when the snapshot *starts*,
+//! with that moment's offset. Two replicas can share one only if both are told the same offset and
+//! both get all bytes after it; see `snapshot`. From that moment on the master keeps the bytes the
+//! replica will need: its cursor stands at the snapshot's offset.
+//!
+//! *By disk*: `$<length>\r\n`, the file, and the stream right behind it. *Diskless*: the length is
+//! not known, so `$EOF:<40 bytes>\r\n`, the data, and the same 40 bytes. The end can only be
+//! recognised if nothing follows, so the master waits for the first ack before the stream starts.
+//! A diskless snapshot waits `repl-diskless-sync-delay` for more replicas, since none can join later.
+//!
+//! A snapshot forgets which database the stream has selected, so that the next write selects its
+//! own. In a chain the middle node writes nothing of its own; there the snapshot carries the
+//! selected database (`repl-stream-db`).
+//!
+//! The replica keeps its data, and its right to resume the old history, until all of the new
+//! dataset is here. When loading begins it sends its own replicas away and drops its backlog: what
+//! they follow has ended. After the load its id and offset are those of `+FULLRESYNC`.
+//!
+//! # 5. The stream
+//!
+//! ```text
+//! *2 SELECT 3   *3 SET k v   *1 MULTI   *2 INCR a   *2 INCR b   *1 EXEC   *1 ping
+//! ```
+//! `SELECT` comes when the database changes, before `MULTI`. Pings each `repl-ping-replica-period`
+//! are bytes like all others and count. An online replica is sent nothing but the stream: it
+//! counts every byte it reads.
+//!
+//! The replica's offset moves when a command *has been applied*, and a transaction counts as one
+//! command. Bytes received and not applied are dropped with the link; `PSYNC` brings them again.
+//! The very same bytes then go into the replica's own backlog and to its own replicas: see `apply`.
+//!
+//! # 6. Acks and `WAIT`
+//!
+//! Each second, after a load, and when asked (`REPLCONF GETACK *` on the stream), a replica sends
+//! `REPLCONF ACK <offset>`, which is never answered. The ack that answers a GETACK does not count
+//! the GETACK itself. Acks tell the master who is alive (`repl-timeout`), who is good enough for
+//! `min-replicas-to-write`, and how many have a write (`WAIT`).
+//!
+//! # 7. The backlog
+//!
+//! Kept from the first replica on, and by every replica. On a master without replicas it is freed
+//! after `repl-backlog-ttl`, and the id goes with it: writes are not counted any more. All
+//! replicas read from these same blocks through cursors; one that is too far behind is closed.
+//!
+//! # 8. Chains
+//!
+//! A sub-replica shares id and offset with the top master, because the bytes are passed on as they
+//! are. A node without a link to its master takes no one in (`-NOMASTERLINK`); a node whose id
+//! changes closes its replicas, which come back at once, learn the new id, and go on.
+//!
+//! # 9. Changes of role
+//!
+//! Promotion: second id = (id, offset), fresh id, forget the selected database. Siblings that are
+//! not ahead follow by partial resync under the old id. Demotion: nothing but the right to resume
+//! from oneself. `FAILOVER` is both at once, with the stream standing still in between.
+//!
+//! # 10. Restart
+//!
+//! The RDB file carries id, offset and selected database. A replica resumes from there. A master
+//! takes a fresh id and the saved one as its second.
+//!
+//! # Order of calls
+//!
+//! [`Replication::restore`] once, first, if there is anything to restore. Then any call, each
+//! followed by draining [`Replication::poll_output`] before anything else happens: an output such
+//! as `StartSnapshot` speaks about this very moment. [`Replication::tick`] ten times a second.
+//! After [`Replication::master_bytes`] (and `load_finished`): [`Replication::next_command`] and
+//! [`Replication::applied`] in turns until there is none. Times never go back.
+//!
+//! Must never: do I/O, read a clock, wait, spawn, or roll dice. Ids come from the [`IdSource`].
+//! Nothing that a peer sends may panic; the assertions are about the core's own books.
 
 mod apply;
 pub mod backlog;

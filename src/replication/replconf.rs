@@ -75,8 +75,11 @@ impl Replication {
                 _ => {}
             },
             b"rdb-only" => {
-                let flag: i64 = parse(value).ok_or(NOT_AN_INTEGER)?;
-                announced.rdb_only = flag == 1;
+                announced.rdb_only = match parse::<i64>(value).ok_or(NOT_AN_INTEGER)? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err("ERR value is out of range, value must between 0 and 1".into()),
+                };
             }
             // A filter only says what the client could do without; it gets everything.
             b"rdb-filter-only" => {
