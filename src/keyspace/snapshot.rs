@@ -118,6 +118,9 @@ struct Current {
     leaf: Option<(Leaf<Item>, usize)>,
 }
 
+/// Told of each key: database, key, value, deadline in ms since 1970.
+pub type Visit<'a> = dyn FnMut(u32, &[u8], &Value, Option<u64>) + 'a;
+
 impl SnapshotWalker {
     /// Before the first key.
     pub fn new(snapshot: Snapshot) -> Self {
@@ -134,11 +137,7 @@ impl SnapshotWalker {
 
     /// Visits the next `max_keys` keys (database, key, value, deadline), fewer only at the end:
     /// in the order of databases, then of hashes. Returns whether there are more.
-    pub fn next_batch(
-        &mut self,
-        max_keys: usize,
-        visit: &mut dyn FnMut(u32, &[u8], &Value, Option<u64>),
-    ) -> bool {
+    pub fn next_batch(&mut self, max_keys: usize, visit: &mut Visit<'_>) -> bool {
         let mut left = max_keys;
         while left > 0 && self.load_leaf() {
             if let Some(current) = &mut self.current {
@@ -176,11 +175,7 @@ impl SnapshotWalker {
 
 impl Current {
     /// Visits at most `max_keys` of the leaf, and says how many it were.
-    fn visit(
-        &mut self,
-        max_keys: usize,
-        visit: &mut dyn FnMut(u32, &[u8], &Value, Option<u64>),
-    ) -> usize {
+    fn visit(&mut self, max_keys: usize, visit: &mut Visit<'_>) -> usize {
         let Some((leaf, visited)) = &mut self.leaf else {
             return 0;
         };

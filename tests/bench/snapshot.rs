@@ -245,6 +245,18 @@ fn figures(name: &str, keys: u64) -> Option<Figures> {
     })
 }
 
+fn measure_in_child(name: &str, keys: u64) -> anyhow::Result<Vec<f64>> {
+    let child = std::process::Command::new(std::env::current_exe()?)
+        .args([&keys.to_string(), name])
+        .output()?;
+    anyhow::ensure!(child.status.success(), "{name}: {child:?}");
+    let columns = String::from_utf8(child.stdout)?;
+    Ok(columns
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()?)
+}
+
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let keys = args.next().map_or(Ok(1_000_000), |keys| keys.parse())?;
@@ -265,14 +277,14 @@ fn main() -> anyhow::Result<()> {
     println!("          insert    get    set  set after    snapshot  worst insert  bytes/key");
     let mut plain: Vec<f64> = Vec::new();
     for name in ["plain", "imbl", "leaf14", "leaf28", "leaf56", "leaf112"] {
-        let child = std::process::Command::new(std::env::current_exe()?)
-            .args([&keys.to_string(), name])
-            .output()?;
-        anyhow::ensure!(child.status.success(), "{name}: {child:?}");
-        let row: Vec<f64> = String::from_utf8(child.stdout)?
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
+        let mut row = measure_in_child(name, keys)?;
+        // The best of three: what else the machine does only ever adds.
+        for _ in 1..3 {
+            let again = measure_in_child(name, keys)?;
+            for (best, value) in row.iter_mut().zip(again) {
+                *best = best.min(value);
+            }
+        }
         if plain.is_empty() {
             plain.clone_from(&row);
         }
