@@ -28,6 +28,8 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use error::{CommandError, Outcome, printable};
