@@ -26,7 +26,16 @@ pub(super) const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range: KeyRange::NONE, group, since, summary, handler }
+    Command {
+        name,
+        arity,
+        flags,
+        key_range: KeyRange::NONE,
+        group,
+        since,
+        summary,
+        handler,
+    }
 }
 
 /// A subcommand: its name, its arity (container and name included, as in the table), and its
@@ -46,12 +55,21 @@ pub(super) fn subcommand(
     args: &Args<'_>,
 ) -> Result<&'static str, CommandError> {
     let given = args[1];
-    let found = table.iter().find(|row| given.eq_ignore_ascii_case(row.name.as_bytes()));
+    let found = table
+        .iter()
+        .find(|row| given.eq_ignore_ascii_case(row.name.as_bytes()));
     let Some(row) = found else {
-        return Err(CommandError::UnknownSubcommand { given: printable(given), container });
+        return Err(CommandError::UnknownSubcommand {
+            given: printable(given),
+            container,
+        });
     };
     let wanted = row.arity.unsigned_abs() as usize;
-    let right = if row.arity < 0 { args.len() >= wanted } else { args.len() == wanted };
+    let right = if row.arity < 0 {
+        args.len() >= wanted
+    } else {
+        args.len() == wanted
+    };
     if !right {
         return Err(CommandError::WrongArity(row.full_name.into()));
     }

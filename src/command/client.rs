@@ -23,7 +23,11 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcommand {
-    Subcommand { name, arity, full_name }
+    Subcommand {
+        name,
+        arity,
+        full_name,
+    }
 }
 
 static SUBCOMMANDS: [Subcommand; 13] = [
@@ -76,7 +80,11 @@ fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     match name {
         "id" => integer(node, id, id),
         "getname" => {
-            let name = node.clients.get(&id).map(|client| client.name.clone()).unwrap_or_default();
+            let name = node
+                .clients
+                .get(&id)
+                .map(|client| client.name.clone())
+                .unwrap_or_default();
             node.reply(id, |reply| match name.as_slice() {
                 [] => reply.null_bulk(),
                 name => reply.bulk(name),
@@ -107,7 +115,7 @@ fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         }
         "pause" => pause(node, now, id, rest),
         "unpause" => {
-            node.unpause_clients();
+            node.unpause_clients(now);
             ok(node, id)
         }
         "reply" => reply_mode(node, id, rest[0]),
@@ -121,7 +129,9 @@ fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 }
 
 fn integer(node: &mut Node, id: ClientId, value: u64) -> Outcome {
-    node.reply(id, |reply| reply.integer(i64::try_from(value).unwrap_or(i64::MAX)));
+    node.reply(id, |reply| {
+        reply.integer(i64::try_from(value).unwrap_or(i64::MAX))
+    });
     Ok(())
 }
 
@@ -135,7 +145,11 @@ fn on_off(arg: &[u8]) -> Result<bool, CommandError> {
 
 /// One line, with its newline.
 fn line(node: &Node, now: Now, client: &Client) -> String {
-    let replicas = if client.kind == Kind::Replica { node.replication.replicas() } else { vec![] };
+    let replicas = if client.kind == Kind::Replica {
+        node.replication.replicas()
+    } else {
+        vec![]
+    };
     let pending = replicas
         .iter()
         .find(|replica| replica.link == LinkId(client.id))
@@ -175,7 +189,9 @@ fn class_of(client: &Client) -> Class {
 /// Connections that stand: the master's client outlives its connection.
 fn connected(node: &Node) -> impl Iterator<Item = &Client> {
     let linked = node.master.connected;
-    node.clients.values().filter(move |client| client.id != MASTER || linked)
+    node.clients
+        .values()
+        .filter(move |client| client.id != MASTER || linked)
 }
 
 fn list(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
@@ -183,7 +199,9 @@ fn list(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         [] => connected(node).collect(),
         [option, wanted] if is(option, "TYPE") => {
             let wanted = class(wanted)?;
-            connected(node).filter(|client| class_of(client) == wanted).collect()
+            connected(node)
+                .filter(|client| class_of(client) == wanted)
+                .collect()
         }
         [option, ids @ ..] if is(option, "ID") && !ids.is_empty() => {
             let mut chosen = Vec::new();
@@ -198,7 +216,10 @@ fn list(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         }
         _ => return Err(CommandError::Syntax),
     };
-    let text: String = chosen.into_iter().map(|client| line(node, now, client)).collect();
+    let text: String = chosen
+        .into_iter()
+        .map(|client| line(node, now, client))
+        .collect();
     node.reply(id, |reply| reply.bulk(text));
     Ok(())
 }
@@ -216,8 +237,12 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn matches(&self, client: &Client) -> bool {
         self.id.is_none_or(|id| client.id == id)
-            && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)
-            && self.laddr.is_none_or(|addr| client.peer.laddr.as_bytes() == addr)
+            && self
+                .addr
+                .is_none_or(|addr| client.peer.addr.as_bytes() == addr)
+            && self
+                .laddr
+                .is_none_or(|addr| client.peer.laddr.as_bytes() == addr)
             && self.class.is_none_or(|class| class_of(client) == class)
     }
 }
@@ -225,13 +250,19 @@ impl Filter<'_> {
 fn kill(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     if let [addr] = args {
         // The old form finds one client, the caller too.
-        let filter = Filter { addr: Some(addr), ..Filter::default() };
+        let filter = Filter {
+            addr: Some(addr),
+            ..Filter::default()
+        };
         return match kill_matching(node, now, id, &filter) {
             0 => error("No such client"),
             _ => ok(node, id),
         };
     }
-    let mut filter = Filter { skip_me: true, ..Filter::default() };
+    let mut filter = Filter {
+        skip_me: true,
+        ..Filter::default()
+    };
     for pair in args.chunks(2) {
         let &[option, value] = pair else {
             return Err(CommandError::Syntax);
@@ -290,7 +321,11 @@ fn pause(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::Syntax),
     };
     let millis = timeout_ms(args[0])?;
-    node.pause_clients(now.mono.saturating_add(Duration::from_millis(millis)), kind);
+    node.pause_clients(
+        now,
+        now.mono.saturating_add(Duration::from_millis(millis)),
+        kind,
+    );
     ok(node, id)
 }
 
@@ -323,7 +358,10 @@ fn unblock(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::WrongArity("client|unblock".into())),
     };
     let target = u64::try_from(number::integer(args[0])?).unwrap_or(0);
-    let waits = node.clients.get(&target).is_some_and(|c| c.blocked == Some(Blocked::Wait));
+    let waits = node
+        .clients
+        .get(&target)
+        .is_some_and(|c| c.blocked == Some(Blocked::Wait));
     if waits {
         node.end_wait(target, with_error);
     }

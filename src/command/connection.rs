@@ -81,7 +81,10 @@ fn authenticate(node: &mut Node, id: ClientId, user: &[u8], password: &[u8]) -> 
 
 /// Compares without stopping at the first difference, so that time tells nothing.
 fn same_secret(wanted: &[u8], given: &[u8]) -> bool {
-    let differing = wanted.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+    let differing = wanted
+        .iter()
+        .zip(given)
+        .fold(0, |sum, (a, b)| sum | (a ^ b));
     wanted.len() == given.len() && differing == 0
 }
 
@@ -121,7 +124,10 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
                 more
             }
             [option, ..] => {
-                return error(format!("Syntax error in HELLO option '{}'", printable(option)));
+                return error(format!(
+                    "Syntax error in HELLO option '{}'",
+                    printable(option)
+                ));
             }
         };
     }
@@ -131,7 +137,10 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         node.reply_error(id, WRONG_PASSWORD);
         return Ok(());
     }
-    let stranger = node.clients.get(&id).is_some_and(|client| !client.authenticated);
+    let stranger = node
+        .clients
+        .get(&id)
+        .is_some_and(|client| !client.authenticated);
     if stranger && node.settings.requirepass.is_some() {
         node.reply_error(
             id,
@@ -183,7 +192,11 @@ fn select(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 }
 
 fn reset(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node.clients.get(&id).is_some_and(|client| client.kind != Kind::Normal) {
+    if node
+        .clients
+        .get(&id)
+        .is_some_and(|client| client.kind != Kind::Normal)
+    {
         return error("can only reset normal client connections");
     }
     node.end_transaction(id);

@@ -66,7 +66,12 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], amount: i64) -> Outcome {
         None => 0,
     };
     let after = before.checked_add(amount).ok_or(CommandError::Overflow)?;
-    store(ctx, key, found, itoa::Buffer::new().format(after).as_bytes());
+    store(
+        ctx,
+        key,
+        found,
+        itoa::Buffer::new().format(after).as_bytes(),
+    );
     ctx.reply.integer(after);
     Ok(())
 }

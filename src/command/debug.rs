@@ -53,8 +53,10 @@ fn debug(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         }
         (b"digest-value", keys) => {
             let db = node.clients.get(&id).map_or(0, |client| client.db);
-            let digests: Vec<String> =
-                keys.iter().map(|key| hex(&node.keyspace.redis_digest_value(db, key))).collect();
+            let digests: Vec<String> = keys
+                .iter()
+                .map(|key| hex(&node.keyspace.redis_digest_value(db, key)))
+                .collect();
             node.reply(id, |reply| {
                 reply.array_header(digests.len());
                 digests.iter().for_each(|digest| reply.status(digest));
@@ -62,9 +64,15 @@ fn debug(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
             Ok(())
         }
         (b"sleep", [seconds]) => {
-            let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse().ok());
+            let seconds = std::str::from_utf8(seconds)
+                .ok()
+                .and_then(|text| text.parse().ok());
             let seconds: f64 = seconds.unwrap_or(0.0);
-            let bounded = if seconds.is_finite() { seconds.clamp(0.0, SLEEP_MAX_SECONDS) } else { 0.0 };
+            let bounded = if seconds.is_finite() {
+                seconds.clamp(0.0, SLEEP_MAX_SECONDS)
+            } else {
+                0.0
+            };
             node.sleep(Duration::from_secs_f64(bounded));
             ok(node, id)
         }
@@ -96,13 +104,7 @@ fn positive(arg: &[u8]) -> Result<u64, CommandError> {
 }
 
 /// As in Redis, these keys go on no stream: tests make their data with it before replicas come.
-fn fill(
-    node: &mut Node,
-    now: Now,
-    id: ClientId,
-    count: &[u8],
-    more: &Args<'_>,
-) -> Outcome {
+fn fill(node: &mut Node, now: Now, id: ClientId, count: &[u8], more: &Args<'_>) -> Outcome {
     let count = positive(count)?;
     let prefix = more.first().copied().unwrap_or(b"key");
     let size = match more.get(1) {

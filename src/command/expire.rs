@@ -44,10 +44,26 @@ struct Form {
     absolute: bool,
 }
 
-const EXPIRE: Form = Form { command: "expire", unit_ms: 1000, absolute: false };
-const PEXPIRE: Form = Form { command: "pexpire", unit_ms: 1, absolute: false };
-const EXPIREAT: Form = Form { command: "expireat", unit_ms: 1000, absolute: true };
-const PEXPIREAT: Form = Form { command: "pexpireat", unit_ms: 1, absolute: true };
+const EXPIRE: Form = Form {
+    command: "expire",
+    unit_ms: 1000,
+    absolute: false,
+};
+const PEXPIRE: Form = Form {
+    command: "pexpire",
+    unit_ms: 1,
+    absolute: false,
+};
+const EXPIREAT: Form = Form {
+    command: "expireat",
+    unit_ms: 1000,
+    absolute: true,
+};
+const PEXPIREAT: Form = Form {
+    command: "pexpireat",
+    unit_ms: 1,
+    absolute: true,
+};
 
 /// `NX XX GT LT`: when to change a deadline.
 #[derive(Default)]
@@ -108,8 +124,8 @@ fn expire(ctx: &mut Ctx<'_>, args: &Args<'_>, form: &Form) -> Outcome {
     let (key, db) = (args[1], ctx.db);
     let conditions = Conditions::parse(&args[3..])?;
     let deadline = deadline_ms(ctx, number::integer(args[2])?, form)?;
-    let allowed = lookup::exists(ctx, db, key)
-        && conditions.allow(ctx.keyspace.expiry(db, key), deadline);
+    let allowed =
+        lookup::exists(ctx, db, key) && conditions.allow(ctx.keyspace.expiry(db, key), deadline);
     ctx.reply.integer(i64::from(allowed));
     if !allowed {
         return Ok(());
@@ -157,12 +173,7 @@ fn seconds(ms: u64) -> u64 {
 }
 
 /// The deadline, or what is left of it; -2: no key, -1: no deadline.
-fn remaining(
-    ctx: &mut Ctx<'_>,
-    args: &Args<'_>,
-    relative: bool,
-    unit: fn(u64) -> u64,
-) -> Outcome {
+fn remaining(ctx: &mut Ctx<'_>, args: &Args<'_>, relative: bool, unit: fn(u64) -> u64) -> Outcome {
     let (key, db) = (args[1], ctx.db);
     let reply = if !lookup::exists_for_read(ctx, db, key) {
         -2

@@ -40,8 +40,10 @@ const SECTIONS: [Section; 11] = [
 ];
 
 fn info(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    let asked: Vec<String> =
-        args[1..].iter().map(|arg| String::from_utf8_lossy(arg).to_lowercase()).collect();
+    let asked: Vec<String> = args[1..]
+        .iter()
+        .map(|arg| String::from_utf8_lossy(arg).to_lowercase())
+        .collect();
     let named = |name: &str| asked.iter().any(|asked| asked == name);
     let everything = named("all") || named("everything");
     let default = asked.is_empty() || named("default");
@@ -72,7 +74,10 @@ macro_rules! line {
 
 fn server(node: &Node, now: Now, out: &mut String) {
     let uptime = now.mono.saturating_sub(node.born.mono).as_secs();
-    let config_file = node.config_file.as_ref().map_or("", |(path, _)| path.as_str());
+    let config_file = node
+        .config_file
+        .as_ref()
+        .map_or("", |(path, _)| path.as_str());
     let hz = node.config.hz.clamp(1, 500);
     line!(out, "# Server");
     line!(out, "redis_version:{REDIS_VERSION}");
@@ -100,9 +105,16 @@ fn server(node: &Node, now: Now, out: &mut String) {
 }
 
 fn clients(node: &Node, _: Now, out: &mut String) {
-    let normal = node.clients.values().filter(|client| client.kind == Kind::Normal);
+    let normal = node
+        .clients
+        .values()
+        .filter(|client| client.kind == Kind::Normal);
     let (count, input, output) = normal.fold((0, 0, 0), |(count, input, output), client| {
-        (count + 1, input.max(client.input_bytes), output.max(client.output_bytes()))
+        (
+            count + 1,
+            input.max(client.input_bytes),
+            output.max(client.output_bytes()),
+        )
     });
     line!(out, "# Clients");
     line!(out, "connected_clients:{count}");
@@ -174,7 +186,10 @@ fn persistence(node: &Node, now: Now, out: &mut String) {
     let seconds = |time: Option<std::time::Duration>| {
         time.map_or(-1, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
     };
-    let saving = persist.save.as_ref().map(|save| now.mono.saturating_sub(save.started));
+    let saving = persist
+        .save
+        .as_ref()
+        .map(|save| now.mono.saturating_sub(save.started));
     line!(out, "# Persistence");
     line!(out, "loading:{}", u8::from(node.is_loading()));
     line!(out, "async_loading:0");
@@ -187,12 +202,24 @@ fn persistence(node: &Node, now: Now, out: &mut String) {
     line!(out, "rdb_changes_since_last_save:{}", persist.dirty);
     line!(out, "rdb_bgsave_in_progress:{}", u8::from(persist.busy()));
     line!(out, "rdb_last_save_time:{}", persist.last_save_unix_s);
-    line!(out, "rdb_last_bgsave_status:{}", if persist.last_ok { "ok" } else { "err" });
-    line!(out, "rdb_last_bgsave_time_sec:{}", seconds(persist.last_duration));
+    line!(
+        out,
+        "rdb_last_bgsave_status:{}",
+        if persist.last_ok { "ok" } else { "err" }
+    );
+    line!(
+        out,
+        "rdb_last_bgsave_time_sec:{}",
+        seconds(persist.last_duration)
+    );
     line!(out, "rdb_current_bgsave_time_sec:{}", seconds(saving));
     line!(out, "rdb_saves:{}", persist.saves);
     line!(out, "rdb_last_cow_size:0");
-    line!(out, "rdb_last_load_keys_expired:{}", persist.last_load_expired);
+    line!(
+        out,
+        "rdb_last_load_keys_expired:{}",
+        persist.last_load_expired
+    );
     line!(out, "rdb_last_load_keys_loaded:{}", persist.last_load_keys);
     line!(out, "aof_enabled:0");
     line!(out, "aof_rewrite_in_progress:0");
@@ -232,19 +259,43 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "total_connections_received:{}", stats.connections);
     line!(out, "total_commands_processed:{}", stats.commands);
     line!(out, "instantaneous_ops_per_sec:{}", rates.ops);
-    line!(out, "total_net_input_bytes:{}", stats.input_bytes + stats.repl_input_bytes);
-    line!(out, "total_net_output_bytes:{}", stats.output_bytes + stats.repl_output_bytes);
+    line!(
+        out,
+        "total_net_input_bytes:{}",
+        stats.input_bytes + stats.repl_input_bytes
+    );
+    line!(
+        out,
+        "total_net_output_bytes:{}",
+        stats.output_bytes + stats.repl_output_bytes
+    );
     line!(out, "total_net_repl_input_bytes:{}", stats.repl_input_bytes);
-    line!(out, "total_net_repl_output_bytes:{}", stats.repl_output_bytes);
-    line!(out, "instantaneous_input_kbps:{:.2}", kbps(rates.input_bytes_per_s));
-    line!(out, "instantaneous_output_kbps:{:.2}", kbps(rates.output_bytes_per_s));
+    line!(
+        out,
+        "total_net_repl_output_bytes:{}",
+        stats.repl_output_bytes
+    );
+    line!(
+        out,
+        "instantaneous_input_kbps:{:.2}",
+        kbps(rates.input_bytes_per_s)
+    );
+    line!(
+        out,
+        "instantaneous_output_kbps:{:.2}",
+        kbps(rates.output_bytes_per_s)
+    );
     line!(out, "rejected_connections:{}", stats.rejected_connections);
     line!(out, "sync_full:{}", syncs.sync_full);
     line!(out, "sync_partial_ok:{}", syncs.sync_partial_ok);
     line!(out, "sync_partial_err:{}", syncs.sync_partial_err);
     line!(out, "expired_keys:{}", stats.expired_keys);
     line!(out, "expired_stale_perc:0.00");
-    line!(out, "expired_time_cap_reached_count:{}", stats.expire_cap_reached);
+    line!(
+        out,
+        "expired_time_cap_reached_count:{}",
+        stats.expire_cap_reached
+    );
     line!(out, "expire_cycle_cpu_milliseconds:0");
     line!(out, "evicted_keys:0");
     line!(out, "evicted_clients:0");
@@ -262,7 +313,11 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "tracking_total_keys:0");
     line!(out, "tracking_total_items:0");
     line!(out, "tracking_total_prefixes:0");
-    line!(out, "unexpected_error_replies:{}", stats.unexpected_error_replies);
+    line!(
+        out,
+        "unexpected_error_replies:{}",
+        stats.unexpected_error_replies
+    );
     line!(out, "total_error_replies:{}", stats.error_replies);
     line!(out, "dump_payload_sanitizations:0");
     line!(out, "total_reads_processed:{}", stats.reads);
@@ -309,9 +364,15 @@ fn replication(node: &Node, now: Now, out: &mut String) {
     line!(out, "master_replid2:{second}");
     line!(out, "master_repl_offset:{}", info.offset);
     line!(out, "second_repl_offset:{second_offset}");
-    let (first, histlen) =
-        info.backlog.as_ref().map_or((0, 0), |backlog| (backlog.first.0, backlog.histlen));
-    line!(out, "repl_backlog_active:{}", u8::from(info.backlog.is_some()));
+    let (first, histlen) = info
+        .backlog
+        .as_ref()
+        .map_or((0, 0), |backlog| (backlog.first.0, backlog.histlen));
+    line!(
+        out,
+        "repl_backlog_active:{}",
+        u8::from(info.backlog.is_some())
+    );
     line!(out, "repl_backlog_size:{}", config.repl_backlog_size_bytes);
     line!(out, "repl_backlog_first_byte_offset:{first}");
     line!(out, "repl_backlog_histlen:{histlen}");
@@ -328,9 +389,17 @@ fn upstream(node: &Node, info: &ReplicationInfo, out: &mut String) {
     };
     line!(out, "master_host:{}", up.host);
     line!(out, "master_port:{}", up.port);
-    line!(out, "master_link_status:{}", if connected { "up" } else { "down" });
+    line!(
+        out,
+        "master_link_status:{}",
+        if connected { "up" } else { "down" }
+    );
     line!(out, "master_last_io_seconds_ago:{}", seconds(up.last_io));
-    line!(out, "master_sync_in_progress:{}", u8::from(up.transfer.is_some()));
+    line!(
+        out,
+        "master_sync_in_progress:{}",
+        u8::from(up.transfer.is_some())
+    );
     line!(out, "slave_read_repl_offset:{}", up.read_offset);
     line!(out, "slave_repl_offset:{}", info.offset);
     if let Some(transfer) = &up.transfer {
@@ -344,14 +413,30 @@ fn upstream(node: &Node, info: &ReplicationInfo, out: &mut String) {
         line!(out, "master_sync_read_bytes:{}", transfer.read_bytes);
         line!(out, "master_sync_left_bytes:{left}");
         line!(out, "master_sync_perc:{percent:.2}");
-        line!(out, "master_sync_last_io_seconds_ago:{}", transfer.last_io.as_secs());
+        line!(
+            out,
+            "master_sync_last_io_seconds_ago:{}",
+            transfer.last_io.as_secs()
+        );
     }
     if !connected {
-        line!(out, "master_link_down_since_seconds:{}", seconds(up.down_for));
+        line!(
+            out,
+            "master_link_down_since_seconds:{}",
+            seconds(up.down_for)
+        );
     }
     line!(out, "slave_priority:{}", node.config.replica_priority);
-    line!(out, "slave_read_only:{}", u8::from(node.config.replica_read_only));
-    line!(out, "replica_announced:{}", u8::from(node.config.replica_announced));
+    line!(
+        out,
+        "slave_read_only:{}",
+        u8::from(node.config.replica_read_only)
+    );
+    line!(
+        out,
+        "replica_announced:{}",
+        u8::from(node.config.replica_announced)
+    );
 }
 
 /// The node has no clock that measures processor time.

@@ -115,7 +115,10 @@ fn docs(reply: &mut Reply, names: &Args<'_>) {
     let commands: Vec<&Command> = if names.is_empty() {
         table::all().collect()
     } else {
-        names.iter().filter_map(|name| table::lookup(name)).collect()
+        names
+            .iter()
+            .filter_map(|name| table::lookup(name))
+            .collect()
     };
     reply.array_header(2 * commands.len());
     for command in commands {

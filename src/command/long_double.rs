@@ -77,7 +77,10 @@ impl LongDouble {
             let zero_sum = self.significand == other.significand;
             let negative = self.negative && other.negative;
             return Some(match (zero_sum, self.significand) {
-                (true, _) => LongDouble { negative, ..LongDouble::ZERO },
+                (true, _) => LongDouble {
+                    negative,
+                    ..LongDouble::ZERO
+                },
                 (false, 0) => other,
                 (false, _) => self,
             });
@@ -150,7 +153,11 @@ struct Scanned {
 
 impl Scanned {
     fn read(text: &[u8], base: u32, exponent_mark: u8) -> Option<Scanned> {
-        let mut scanned = Scanned { digits: Big(Vec::new()), fraction: 0, exponent: 0 };
+        let mut scanned = Scanned {
+            digits: Big(Vec::new()),
+            fraction: 0,
+            exponent: 0,
+        };
         let (mut seen_point, mut seen_digit) = (false, false);
         let mut rest = text;
         while let [byte, tail @ ..] = rest {
@@ -173,7 +180,8 @@ impl Scanned {
     }
 
     fn round_binary(self) -> Option<LongDouble> {
-        self.digits.ratio(Big::one(), self.exponent - 4 * self.fraction)
+        self.digits
+            .ratio(Big::one(), self.exponent - 4 * self.fraction)
     }
 
     fn round_decimal(self) -> Option<LongDouble> {
@@ -414,8 +422,16 @@ mod tests {
             ("10.6", "-5", "5.6"),
             ("5.6", "-5.6", "0"),
             ("0", "1.23e-10", "0.000000000123"),
-            ("0.000000000123", "0.00000000000000001", "0.00000000012300001"),
-            ("0.00000000012300001", "0.000000000000000001", "0.00000000012300001"),
+            (
+                "0.000000000123",
+                "0.00000000000000001",
+                "0.00000000012300001",
+            ),
+            (
+                "0.00000000012300001",
+                "0.000000000000000001",
+                "0.00000000012300001",
+            ),
             ("1", "1e-17", "1.00000000000000001"),
             ("1.00000000000000001", "1e-18", "1.00000000000000001"),
             ("1e20", "1", "100000000000000000000"),
@@ -425,7 +441,11 @@ mod tests {
             ("9223372036854775807", "1", "9223372036854775808"),
             ("18446744073709551615", "1", "18446744073709551616"),
             ("18446744073709551615", "0.5", "18446744073709551616"),
-            ("123456789.123456789", "0.000000001", "123456789.12345678999554366"),
+            (
+                "123456789.123456789",
+                "0.000000001",
+                "123456789.12345678999554366",
+            ),
             ("0.3", "-0.3", "0"),
             ("0", "-0.0", "0"),
             ("0", "-0", "0"),
@@ -456,8 +476,26 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for text in [
-            "", " 1", "1 ", "abc", "nan", "-nan", "1e", "1e+", "e5", ".", "-", "+-1", "0x", "1.2.3",
-            "1e5000", "1e-6000", "1e99999999999999999999", "1\0", "0xg", "1f",
+            "",
+            " 1",
+            "1 ",
+            "abc",
+            "nan",
+            "-nan",
+            "1e",
+            "1e+",
+            "e5",
+            ".",
+            "-",
+            "+-1",
+            "0x",
+            "1.2.3",
+            "1e5000",
+            "1e-6000",
+            "1e99999999999999999999",
+            "1\0",
+            "0xg",
+            "1f",
         ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
         }

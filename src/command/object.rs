@@ -86,7 +86,11 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     match subcommand.as_slice() {
         b"encoding" => ctx.reply.bulk(encoding(value)),
         b"refcount" => ctx.reply.integer(refcount(value)),
-        b"freq" => return Err(CommandError::Other("access frequency is not tracked".into())),
+        b"freq" => {
+            return Err(CommandError::Other(
+                "access frequency is not tracked".into(),
+            ));
+        }
         _ => return Err(CommandError::Other("idle time is not tracked".into())),
     }
     Ok(())

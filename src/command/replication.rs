@@ -42,7 +42,11 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
         }
         return ok(node, id);
     }
-    if node.clients.get(&id).is_some_and(|client| client.kind == Kind::Replica) {
+    if node
+        .clients
+        .get(&id)
+        .is_some_and(|client| client.kind == Kind::Replica)
+    {
         return error("Command is not valid when client is a replica.");
     }
     let port = parse_i64(args[2]).and_then(|port| u16::try_from(port).ok());
@@ -56,7 +60,9 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
              connected with. No operation performed."
                 .into(),
         );
-        node.reply(id, |reply| reply.status("OK Already connected to specified master"));
+        node.reply(id, |reply| {
+            reply.status("OK Already connected to specified master")
+        });
         return Ok(());
     }
     node.config.replicaof = MasterAddr(Some((host.clone(), port)));
@@ -68,7 +74,10 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
 }
 
 fn client_line(node: &Node, now: Now, id: ClientId) -> String {
-    node.clients.get(&id).map(|client| client.line(now, 0)).unwrap_or_default()
+    node.clients
+        .get(&id)
+        .map(|client| client.line(now, 0))
+        .unwrap_or_default()
 }
 
 fn failover(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
@@ -87,8 +96,8 @@ fn failover(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome
         rest = match *rest {
             [] => break,
             [option, host, port, ref more @ ..] if is(option, "TO") && to.is_none() => {
-                let port = u16::try_from(number::integer(port)?)
-                    .map_err(|_| CommandError::NotInteger)?;
+                let port =
+                    u16::try_from(number::integer(port)?).map_err(|_| CommandError::NotInteger)?;
                 to = Some((String::from_utf8_lossy(host).into_owned(), port));
                 more
             }
@@ -108,9 +117,7 @@ fn failover(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome
         };
     }
     if force && (to.is_none() || timeout.is_none()) {
-        return error(
-            "FAILOVER with force option requires both a timeout and target HOST and IP.",
-        );
+        return error("FAILOVER with force option requires both a timeout and target HOST and IP.");
     }
     let target = to.as_ref().map(|(host, port)| (host.as_str(), *port));
     let result = node.replication.failover(now.mono, target, force, timeout);
@@ -159,7 +166,11 @@ fn role(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
         MasterLinkState::Transfer | MasterLinkState::Loading => "sync",
         MasterLinkState::Connected => "connected",
     };
-    let offset = if link == MasterLinkState::Connected { offset } else { -1 };
+    let offset = if link == MasterLinkState::Connected {
+        offset
+    } else {
+        -1
+    };
     node.reply(id, |reply| {
         reply.array_header(5);
         reply.bulk("slave");
@@ -185,7 +196,10 @@ fn wait(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     }
     let replicas = usize::try_from(number::integer(args[1])?.max(0)).unwrap_or(usize::MAX);
     let timeout = timeout_ms(args[2])?;
-    let target = node.clients.get(&id).map_or(Offset(0), |client| client.last_offset);
+    let target = node
+        .clients
+        .get(&id)
+        .map_or(Offset(0), |client| client.last_offset);
     let deadline = match timeout {
         // Inside EXEC nobody waits: the deadline is now.
         _ if node.in_exec => Some(now.mono),
@@ -202,7 +216,9 @@ fn wait(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         answer_wait(node, now, id, target, &acked, acked.len());
         return Ok(());
     }
-    let answer = node.replication.wait(now.mono, id, target, replicas, deadline);
+    let answer = node
+        .replication
+        .wait(now.mono, id, target, replicas, deadline);
     match answer {
         Some((count, acks)) => answer_wait(node, now, id, target, &acks, count),
         None => node.block(id, Blocked::Wait),
@@ -219,8 +235,15 @@ fn answer_wait(
     acks: &[(u16, Offset)],
     counted: usize,
 ) {
-    node.reply(id, |reply| reply.integer(i64::try_from(counted).unwrap_or(i64::MAX)));
-    let event = Event::WaitAnswered { client: id, target, counted, acks };
+    node.reply(id, |reply| {
+        reply.integer(i64::try_from(counted).unwrap_or(i64::MAX))
+    });
+    let event = Event::WaitAnswered {
+        client: id,
+        target,
+        counted,
+        acks,
+    };
     node.report(now, &event);
 }
 
@@ -234,7 +257,11 @@ impl Node {
         acks: &[(u16, Offset)],
         counted: usize,
     ) {
-        if self.clients.get(&client).is_some_and(|client| client.blocked == Some(Blocked::Wait)) {
+        if self
+            .clients
+            .get(&client)
+            .is_some_and(|client| client.blocked == Some(Blocked::Wait))
+        {
             answer_wait(self, now, client, target, acks, counted);
             self.unblock(client);
         }
@@ -263,7 +290,9 @@ fn psync(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::Syntax),
     };
     let offset = number::integer(args[2])?;
-    let result = node.replication.psync(now.mono, LinkId(id), &ip, args[1], offset, failover);
+    let result = node
+        .replication
+        .psync(now.mono, LinkId(id), &ip, args[1], offset, failover);
     node.pump(now);
     if let Err(text) = result {
         node.reply_error(id, &text);

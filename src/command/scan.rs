@@ -73,7 +73,11 @@ fn cursor(text: &[u8]) -> Result<u64, CommandError> {
         }),
     };
     let value = value.ok_or(CommandError::InvalidCursor)?;
-    Ok(if negative { value.wrapping_neg() } else { value })
+    Ok(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
 }
 
 /// What `SCAN` was asked for.
@@ -116,7 +120,10 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let next = ctx
         .keyspace
         .scan(ctx.db, cursor, options.count, &mut |key| {
-            if options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+            if options
+                .pattern
+                .is_none_or(|pattern| glob::matches(pattern, key))
+            {
                 found.push(key.to_vec());
             }
         });

@@ -22,7 +22,11 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcommand {
-    Subcommand { name, arity, full_name }
+    Subcommand {
+        name,
+        arity,
+        full_name,
+    }
 }
 
 static CONFIG: [Subcommand; 5] = [
@@ -67,8 +71,10 @@ fn config(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 }
 
 fn config_get(node: &mut Node, id: ClientId, patterns: &Args<'_>) -> Outcome {
-    let patterns: Vec<String> =
-        patterns.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    let patterns: Vec<String> = patterns
+        .iter()
+        .map(|arg| String::from_utf8_lossy(arg).into_owned())
+        .collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let found = node.config.get_all(&patterns);
     node.reply(id, |reply| {
@@ -92,8 +98,14 @@ fn config_set(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outco
             Err(_) => return error("CONFIG SET failed - the arguments are not UTF-8 text"),
         }
     }
-    let pairs: Vec<(&str, &str)> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    let local = node.clients.get(&id).is_some_and(|client| client.peer.loopback);
+    let pairs: Vec<(&str, &str)> = words
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect();
+    let local = node
+        .clients
+        .get(&id)
+        .is_some_and(|client| client.peer.loopback);
     match node.config.set_from(&pairs, local) {
         Ok(changed) => {
             node.config_changed(now, &changed);

@@ -78,8 +78,14 @@ struct Unit {
 }
 
 impl Unit {
-    const EX: Unit = Unit { ms: 1000, absolute: false };
-    const PX: Unit = Unit { ms: 1, absolute: false };
+    const EX: Unit = Unit {
+        ms: 1000,
+        absolute: false,
+    };
+    const PX: Unit = Unit {
+        ms: 1,
+        absolute: false,
+    };
 
     fn named(option: &[u8]) -> Option<Unit> {
         let (name, absolute) = match option.len() {
@@ -196,7 +202,8 @@ fn set(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         rewrite_set_until(ctx, key, value, deadline);
     } else if options.get {
         // A replica has nobody to tell the old value to.
-        let without_get = |(at, arg): &(usize, &&[u8])| *at < 3 || !arg.eq_ignore_ascii_case(b"GET");
+        let without_get =
+            |(at, arg): &(usize, &&[u8])| *at < 3 || !arg.eq_ignore_ascii_case(b"GET");
         let args: Vec<&[u8]> = args
             .iter()
             .enumerate()
@@ -397,9 +404,7 @@ fn length_for_write(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<usize>, Comm
 /// Changes the bytes of the string at `key`, which is created if missing; keeps its deadline.
 fn edit(ctx: &mut Ctx<'_>, key: &[u8], found: bool, change: impl FnOnce(&mut Vec<u8>)) -> usize {
     let mut bytes = Vec::new();
-    let deadline = found
-        .then(|| ctx.keyspace.expiry(ctx.db, key))
-        .flatten();
+    let deadline = found.then(|| ctx.keyspace.expiry(ctx.db, key)).flatten();
     if found && let Ok(Some(value)) = lookup::string(ctx.keyspace, ctx.db, key) {
         bytes = value.bytes().into_owned();
     }
@@ -414,7 +419,9 @@ fn append(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     if let Some(len) = before {
         check_length(ctx, len, tail.len())?;
     }
-    let len = edit(ctx, key, before.is_some(), |bytes| bytes.extend_from_slice(tail));
+    let len = edit(ctx, key, before.is_some(), |bytes| {
+        bytes.extend_from_slice(tail)
+    });
     ctx.reply.integer(len as i64);
     Ok(())
 }

@@ -34,7 +34,11 @@ fn exec(node: &mut Node, now: Now, id: ClientId, _: &Args<'_>) -> Outcome {
 }
 
 fn discard(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
-    if node.clients.get(&id).is_none_or(|client| client.transaction.is_none()) {
+    if node
+        .clients
+        .get(&id)
+        .is_none_or(|client| client.transaction.is_none())
+    {
         return error("DISCARD without MULTI");
     }
     node.end_transaction(id);
@@ -42,7 +46,11 @@ fn discard(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
 }
 
 fn watch(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    if node.clients.get(&id).is_some_and(|client| client.transaction.is_some()) {
+    if node
+        .clients
+        .get(&id)
+        .is_some_and(|client| client.transaction.is_some())
+    {
         return error("WATCH inside MULTI is not allowed");
     }
     for key in &args[1..] {

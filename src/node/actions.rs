@@ -28,7 +28,9 @@ impl Node {
             }
             CoreOutput::Wake(link) => self.wake(link.0),
             CoreOutput::CloseReplica { link, reason } => {
-                self.log(LogLevel::Verbose, || format!("Closing replica link: {reason}"));
+                self.log(LogLevel::Verbose, || {
+                    format!("Closing replica link: {reason}")
+                });
                 self.close(link.0);
             }
             CoreOutput::StartSnapshot(plan) => self.start_replica_snapshot(now, plan),
@@ -36,7 +38,12 @@ impl Node {
             CoreOutput::SendSnapshotFile { link, snapshot } => {
                 self.begin_transfer(link.0);
                 let (dir, file) = self.persist.replica_file.clone();
-                self.actions.push_back(Action::SendFile { client: link.0, snapshot, dir, file });
+                self.actions.push_back(Action::SendFile {
+                    client: link.0,
+                    snapshot,
+                    dir,
+                    file,
+                });
                 self.wake(link.0);
             }
             CoreOutput::Connect { host, port } => {
@@ -44,7 +51,11 @@ impl Node {
                 let attempt = self.master.attempt;
                 self.master.connected = false;
                 self.master.output.clear();
-                self.actions.push_back(Action::ConnectMaster { attempt, host, port });
+                self.actions.push_back(Action::ConnectMaster {
+                    attempt,
+                    host,
+                    port,
+                });
             }
             CoreOutput::Disconnect => {
                 // Whatever still comes from the old connection is not ours any more.
@@ -60,11 +71,17 @@ impl Node {
             }
             CoreOutput::ReceiveBegin { length_bytes } => self.begin_receive(now, length_bytes),
             CoreOutput::ReceiveData(bytes) => {
-                self.actions.push_back(Action::Receive(Receive::Data(bytes.into())));
+                self.actions
+                    .push_back(Action::Receive(Receive::Data(bytes.into())));
             }
             CoreOutput::ReceiveEnd => self.end_receive(now),
             CoreOutput::ReceiveAbort => self.abort_receive(),
-            CoreOutput::WaitDone { client, target, acks, acked } => {
+            CoreOutput::WaitDone {
+                client,
+                target,
+                acks,
+                acked,
+            } => {
                 self.answer_wait(now, client, target, &acks, acked);
             }
             CoreOutput::PauseWrites => self.pauses.by_failover = true,
@@ -113,7 +130,10 @@ impl Node {
                         client.transfer = Some(Transfer { preface });
                     }
                 }
-                self.persist.stream = Some(StreamJob { job, snapshot: plan.id, digest });
+                self.persist.stream = Some(StreamJob {
+                    job,
+                    snapshot: plan.id,
+                });
                 self.actions.push_back(Action::SendStream {
                     job,
                     snapshot: contents,
@@ -136,7 +156,8 @@ impl Node {
                 Role::Replica => 'S',
             };
             let text = text();
-            self.actions.push_back(Action::Log(LogLine { level, role, text }));
+            self.actions
+                .push_back(Action::Log(LogLine { level, role, text }));
         }
     }
 
@@ -144,7 +165,11 @@ impl Node {
     pub(crate) fn log_saver(&mut self, level: LogLevel, text: &str) {
         if level >= self.settings.loglevel {
             let text = text.to_owned();
-            self.actions.push_back(Action::Log(LogLine { level, role: 'C', text }));
+            self.actions.push_back(Action::Log(LogLine {
+                level,
+                role: 'C',
+                text,
+            }));
         }
     }
 

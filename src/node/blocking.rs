@@ -51,24 +51,33 @@ impl Node {
 
     /// `CLIENT PAUSE`: a longer time and a stronger kind win over what is there
     /// (networking.c `pauseActions`).
-    pub(crate) fn pause_clients(&mut self, until: Duration, kind: PauseKind) {
+    pub(crate) fn pause_clients(&mut self, now: Now, until: Duration, kind: PauseKind) {
         let (until, kind) = match self.pauses.by_client {
             Some((old_until, old_kind)) => (until.max(old_until), kind.max(old_kind)),
             None => (until, kind),
         };
         self.pauses.by_client = Some((until, kind));
+        // Meanwhile the stream stands still.
+        self.replication.set_writes_paused(now.mono, true);
+        self.pump(now);
     }
 
     /// `CLIENT UNPAUSE`, or the time is over.
-    pub(crate) fn unpause_clients(&mut self) {
+    pub(crate) fn unpause_clients(&mut self, now: Now) {
         self.pauses.by_client = None;
+        self.replication.set_writes_paused(now.mono, false);
+        self.pump(now);
         self.wake_postponed();
     }
 
     /// Ends the pause whose time is over.
     pub(crate) fn check_pause(&mut self, now: Now) {
-        if self.pauses.by_client.is_some_and(|(until, _)| now.mono >= until) {
-            self.unpause_clients();
+        if self
+            .pauses
+            .by_client
+            .is_some_and(|(until, _)| now.mono >= until)
+        {
+            self.unpause_clients(now);
         }
     }
 
@@ -155,7 +164,10 @@ impl Node {
 
     /// Number of clients that wait (`blocked_clients`).
     pub(crate) fn blocked_count(&self) -> usize {
-        self.clients.values().filter(|client| client.blocked.is_some()).count()
+        self.clients
+            .values()
+            .filter(|client| client.blocked.is_some())
+            .count()
     }
 }
 

@@ -52,14 +52,13 @@ pub(crate) enum ReplyMode {
 }
 
 /// A command queued by `MULTI`.
-#[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) command: &'static crate::command::table::Command,
     pub(crate) args: Vec<Vec<u8>>,
 }
 
 /// `MULTI` up to `EXEC`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Transaction {
     pub(crate) queue: Vec<Queued>,
     /// Bytes of all queued arguments, held against the query buffer limit.
@@ -225,7 +224,11 @@ impl Client {
             None => -1,
         };
         let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
-        let user = if self.kind == Kind::Master { "(superuser)" } else { "default" };
+        let user = if self.kind == Kind::Master {
+            "(superuser)"
+        } else {
+            "default"
+        };
         // Writing to a String cannot fail.
         let _ = write!(
             line,

@@ -28,7 +28,9 @@ impl Node {
         let count = self.clients.len() - usize::from(self.clients.contains_key(&MASTER));
         if count >= self.settings.maxclients {
             self.stats.rejected_connections += 1;
-            return Err(Bytes::from_static(b"-ERR max number of clients reached\r\n"));
+            return Err(Bytes::from_static(
+                b"-ERR max number of clients reached\r\n",
+            ));
         }
         let open = self.settings.requirepass.is_none() && self.settings.protected_mode;
         if open && !peer.loopback && !peer.unix {
@@ -214,7 +216,9 @@ impl Node {
             return;
         };
         let addr = client.peer.addr.clone();
-        self.log(LogLevel::Verbose, || format!("Client closed connection {addr}"));
+        self.log(LogLevel::Verbose, || {
+            format!("Client closed connection {addr}")
+        });
         self.release(now, id);
         self.clients.remove(&id);
         self.pump(now);

@@ -49,8 +49,12 @@ impl Node {
     }
 
     fn report_buffers(&mut self, now: Now) {
-        let pending: Vec<u64> =
-            self.replication.replicas().iter().map(|replica| replica.pending_bytes).collect();
+        let pending: Vec<u64> = self
+            .replication
+            .replicas()
+            .iter()
+            .map(|replica| replica.pending_bytes)
+            .collect();
         let client_output_bytes = self
             .clients
             .values()

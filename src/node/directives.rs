@@ -13,10 +13,12 @@ impl Node {
     /// Directives were set: their new values count from now on.
     pub(crate) fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
         let before = std::mem::replace(&mut self.settings, Settings::read(&self.config));
-        self.replication.configure(now.mono, replication_config(&self.config));
+        self.replication
+            .configure(now.mono, replication_config(&self.config));
         self.pump(now);
         if before.listen != self.settings.listen {
-            self.actions.push_back(Action::Listen(self.settings.listen.clone()));
+            self.actions
+                .push_back(Action::Listen(self.settings.listen.clone()));
         }
         if changed.contains("requirepass") && before.requirepass.is_none() {
             // As in Redis, who was let in stays in.
@@ -32,12 +34,19 @@ impl Node {
         let contents = self.config.rewrite(&old);
         let job = self.next_job();
         self.rewriting = Some((job, contents.clone()));
-        self.actions.push_back(Action::WriteFile { job, path, contents });
+        self.actions.push_back(Action::WriteFile {
+            job,
+            path,
+            contents,
+        });
         Some(job)
     }
 
     pub(super) fn rewrite_is_over(&mut self, job: u64, result: Result<(), String>) {
-        let newest = self.rewriting.as_ref().is_some_and(|(newest, _)| *newest == job);
+        let newest = self
+            .rewriting
+            .as_ref()
+            .is_some_and(|(newest, _)| *newest == job);
         let written = if newest { self.rewriting.take() } else { None };
         match result {
             Ok(()) => {
@@ -79,8 +88,13 @@ impl Node {
             let target = self.clients.get(&id).map(|client| client.last_offset);
             let replicas = self.replication.replicas();
             let reached = |acked| target.is_some_and(|target| acked >= target);
-            let count = replicas.iter().filter(|replica| reached(replica.acked)).count();
-            self.reply(id, |reply| reply.integer(i64::try_from(count).unwrap_or(i64::MAX)));
+            let count = replicas
+                .iter()
+                .filter(|replica| reached(replica.acked))
+                .count();
+            self.reply(id, |reply| {
+                reply.integer(i64::try_from(count).unwrap_or(i64::MAX))
+            });
         }
         self.unblock(id);
     }

@@ -63,18 +63,15 @@ impl Node {
     }
 
     /// Looks for the first reason not to execute a command.
-    fn refusal(
-        &self,
-        id: ClientId,
-        command: Option<&'static Command>,
-        args: &Args<'_>,
-    ) -> Verdict {
+    fn refusal(&self, id: ClientId, command: Option<&'static Command>, args: &Args<'_>) -> Verdict {
         let Some(command) = command else {
             return Verdict::Refuse(unknown_command(args));
         };
         if !command.accepts(args.len()) {
             let name = command.name;
-            return Verdict::Refuse(format!("ERR wrong number of arguments for '{name}' command"));
+            return Verdict::Refuse(format!(
+                "ERR wrong number of arguments for '{name}' command"
+            ));
         }
         let Some(client) = self.clients.get(&id) else {
             return Verdict::Execute(command);
@@ -177,7 +174,11 @@ impl Node {
         }
         self.stats.count_error(text.as_bytes());
         let exec = command.is_some_and(|command| command.name == "exec");
-        let in_multi = match self.clients.get_mut(&id).map(|client| &mut client.transaction) {
+        let in_multi = match self
+            .clients
+            .get_mut(&id)
+            .map(|client| &mut client.transaction)
+        {
             Some(Some(transaction)) => {
                 transaction.refused = true;
                 true
@@ -278,7 +279,11 @@ impl Node {
         if failed {
             counters.failed += 1;
             if let Some(client) = self.clients.get(&id) {
-                let text = client.reply.as_bytes().get(replied + 1..).unwrap_or_default();
+                let text = client
+                    .reply
+                    .as_bytes()
+                    .get(replied + 1..)
+                    .unwrap_or_default();
                 self.stats.count_error(text);
             }
         }
@@ -315,9 +320,20 @@ impl Node {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
-        let reply = client.reply.as_bytes().get(before.reply..).unwrap_or_default().to_vec();
+        let reply = client
+            .reply
+            .as_bytes()
+            .get(before.reply..)
+            .unwrap_or_default()
+            .to_vec();
         let authenticated = client.authenticated || self.settings.requirepass.is_none();
-        let event = Event::Executed { client: id, db: before.db, args, reply: &reply, authenticated };
+        let event = Event::Executed {
+            client: id,
+            db: before.db,
+            args,
+            reply: &reply,
+            authenticated,
+        };
         self.probe.emit(now, &event);
     }
 
@@ -373,9 +389,13 @@ impl QueuedFlags {
 
 fn queued_flags(command: &Command, client: &super::client::Client) -> QueuedFlags {
     match &client.transaction {
-        Some(transaction) if command.name == "exec" => {
-            QueuedFlags(transaction.queue.iter().map(|queued| queued.command.flags).collect())
-        }
+        Some(transaction) if command.name == "exec" => QueuedFlags(
+            transaction
+                .queue
+                .iter()
+                .map(|queued| queued.command.flags)
+                .collect(),
+        ),
         _ => QueuedFlags(Vec::new()),
     }
 }
@@ -415,7 +435,11 @@ impl Node {
         let mut line = format!("{seconds}.{micros:06} [{} {}]", client.db, client.peer.addr);
         for (position, arg) in args.iter().enumerate() {
             let secret = command.flags.has(Flags::SENSITIVE) && position > 0;
-            let word = if secret { "\"(redacted)\"".to_owned() } else { quote(arg) };
+            let word = if secret {
+                "\"(redacted)\"".to_owned()
+            } else {
+                quote(arg)
+            };
             line.push(' ');
             line.push_str(&word);
         }

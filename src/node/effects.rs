@@ -49,7 +49,11 @@ impl Node {
         }
         for (db, key, deadline_ms) in &effects.expired {
             self.stats.expired_keys += 1;
-            let event = Event::KeyExpired { db: *db, key, deadline_ms: *deadline_ms };
+            let event = Event::KeyExpired {
+                db: *db,
+                key,
+                deadline_ms: *deadline_ms,
+            };
             self.probe.emit(now, &event);
         }
         let silent = self.replication.offset() == before;
@@ -66,7 +70,11 @@ impl Node {
         if verbatim && effects.expired.is_empty() && !self.unit.collecting {
             self.replication.write(
                 now.mono,
-                Write { db, commands: &[args], transaction: false },
+                Write {
+                    db,
+                    commands: &[args],
+                    transaction: false,
+                },
             );
             self.pump(now);
             return;
@@ -92,12 +100,15 @@ impl Node {
         let Some((first_db, _)) = commands.first() else {
             return;
         };
-        let mut owned: Vec<SmallVec<[&[u8]; 8]>> = Vec::with_capacity(commands.len());
         let numbers: Vec<String> = commands.iter().map(|(db, _)| db.to_string()).collect();
+        let mut owned: Vec<SmallVec<[&[u8]; 8]>> = Vec::with_capacity(commands.len());
         let mut selected = *first_db;
         for ((db, args), number) in commands.iter().zip(&numbers) {
             if *db != selected {
-                owned.push(SmallVec::from_slice(&[b"SELECT".as_slice(), number.as_bytes()]));
+                owned.push(SmallVec::from_slice(&[
+                    b"SELECT".as_slice(),
+                    number.as_bytes(),
+                ]));
                 selected = *db;
             }
             owned.push(args.iter().map(Vec::as_slice).collect());
@@ -105,7 +116,11 @@ impl Node {
         let borrowed: Vec<&[&[u8]]> = owned.iter().map(SmallVec::as_slice).collect();
         self.replication.write(
             now.mono,
-            Write { db: *first_db, commands: &borrowed, transaction: commands.len() > 1 },
+            Write {
+                db: *first_db,
+                commands: &borrowed,
+                transaction: commands.len() > 1,
+            },
         );
         self.pump(now);
     }
@@ -122,7 +137,10 @@ impl Node {
         }
         for db in &effects.touched_dbs {
             let keyspace = &self.keyspace;
-            broken.extend(self.watches.touch_db(*db, |key| keyspace.get(*db, key).is_some()));
+            broken.extend(
+                self.watches
+                    .touch_db(*db, |key| keyspace.get(*db, key).is_some()),
+            );
         }
         self.break_watches(broken);
     }
@@ -132,7 +150,10 @@ impl Node {
         let mut broken = Vec::new();
         for db in self.watches.databases() {
             let keyspace = &self.keyspace;
-            broken.extend(self.watches.touch_db(db, |key| keyspace.get(db, key).is_some()));
+            broken.extend(
+                self.watches
+                    .touch_db(db, |key| keyspace.get(db, key).is_some()),
+            );
         }
         self.break_watches(broken);
     }

@@ -48,7 +48,9 @@ impl Node {
             while removed < limit {
                 // At its deadline itself a key is still alive.
                 let before = now.unix_ms.saturating_sub(1);
-                let keys = self.keyspace.expired(db, before, BATCH.min(limit - removed));
+                let keys = self
+                    .keyspace
+                    .expired(db, before, BATCH.min(limit - removed));
                 if keys.is_empty() {
                     break;
                 }

@@ -1,15 +1,14 @@
 //! The link to the master: bytes go to the core, commands come out, are executed, and are given
 //! back to the core, which passes their bytes on and counts them.
 //!
-//! Commands are executed as the client [`MASTER`], whose database outlives the connection: a
-//! partial resync goes on in the middle of the stream. Must never: refuse a command.
+//! Commands are executed as the client [`MASTER`], in the database that the core says the stream
+//! has selected. Must never: refuse a command.
 
 use bytes::BytesMut;
 use smallvec::SmallVec;
 
 use crate::command::table;
 use crate::env::{Now, Peer};
-use crate::event::Role;
 use crate::replication::MasterCommand;
 
 use super::client::{Client, Kind, MASTER};
@@ -33,7 +32,6 @@ impl Node {
         self.master.connected = true;
         let mut client = Client::new(now, MASTER, peer, Kind::Master);
         client.authenticated = true;
-        client.db = self.master_db();
         self.clients.insert(MASTER, client);
         self.replication.master_connected(now.mono);
         self.pump(now);
@@ -68,19 +66,6 @@ impl Node {
         self.end_transaction(MASTER);
     }
 
-    /// Database the master's stream has selected.
-    pub(crate) fn master_db(&self) -> u32 {
-        self.clients.get(&MASTER).map_or(self.master_db, |client| client.db)
-    }
-
-    /// Sets the database of the master's stream: from a snapshot, or from our own stream.
-    pub(crate) fn set_master_db(&mut self, db: u32) {
-        self.master_db = db;
-        if let Some(client) = self.clients.get_mut(&MASTER) {
-            client.db = db;
-        }
-    }
-
     /// Executes all whole commands the core holds.
     pub(crate) fn apply_stream(&mut self, now: Now) {
         while !self.pauses.frozen
@@ -89,7 +74,11 @@ impl Node {
         {
             self.apply(now, &command);
             self.pump(now);
-            if self.clients.get(&MASTER).is_none_or(|client| client.kind != Kind::Master) {
+            if self
+                .clients
+                .get(&MASTER)
+                .is_none_or(|client| client.kind != Kind::Master)
+            {
                 break;
             }
         }
@@ -99,14 +88,20 @@ impl Node {
     fn apply(&mut self, now: Now, command: &MasterCommand) {
         let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
         // What concerns the link itself is the core's, which sees it in `applied`.
-        let own = args.first().is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
+        let own = args
+            .first()
+            .is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
         if !own {
+            let db = self.replication.applying_db();
             if let Some(client) = self.clients.get_mut(&MASTER) {
                 client.reply.clear();
+                // What is queued runs where MULTI stood, even if a SELECT is among it.
+                if client.transaction.is_none() {
+                    client.db = db;
+                }
             }
             self.dispatch(now, MASTER, &args);
             self.check_master_reply(now, &args);
-            self.master_db = self.master_db();
         }
         self.replication.applied(now.mono, command);
     }
@@ -142,11 +137,6 @@ impl Node {
 
     /// Makes a master a replica of another node (`REPLICAOF host port`).
     pub(crate) fn follow(&mut self, now: Now, host: &str, port: u16) {
-        if self.replication.role() == Role::Master {
-            // The stream of our new master goes on where our own stood.
-            let db = self.replication.saved_position().and_then(|position| position.stream_db);
-            self.set_master_db(db.unwrap_or(0));
-        }
         self.replication.replicaof(now.mono, host, port);
         self.pump(now);
     }

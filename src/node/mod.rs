@@ -25,11 +25,6 @@ mod stats;
 mod transaction;
 mod watch;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -42,7 +37,7 @@ use crate::config::Config;
 use crate::env::{LogLine, Now, Peer};
 use crate::event::{Probe, ReplicaState};
 use crate::keyspace::{Keyspace, Snapshot};
-use crate::replication::{IdSource, Replication, SavedPosition, SnapshotId};
+use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotId};
 
 pub(crate) use blocking::PauseKind;
 pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
@@ -63,8 +58,11 @@ pub enum Action {
     /// Connect to the master; earlier connections and attempts are dropped. Answer with
     /// [`Node::master_connected`] or [`Node::master_closed`], quoting `attempt`.
     ConnectMaster {
+        /// Number of this attempt.
         attempt: u64,
+        /// Host as configured.
         host: String,
+        /// Port.
         port: u16,
     },
     /// Drop the connection (or attempt) to the master.
@@ -76,40 +74,69 @@ pub enum Action {
     /// Write a snapshot to `path` (temporary file, fsync, rename, fsync of the folder), then call
     /// [`Node::save_finished`]. `delay_per_key` is `rdb-key-save-delay`.
     Save {
+        /// Number of the job.
         job: u64,
+        /// What to write.
         snapshot: SnapshotJob,
+        /// Folder.
         dir: String,
+        /// File name in it.
         file: String,
     },
     /// Stop the save `job`, remove its temporary file; no `save_finished` call is wanted.
-    AbortSave { job: u64 },
+    AbortSave {
+        /// Number of the job.
+        job: u64,
+    },
     /// Send the RDB file `dir/file` (open it now: a later save may rename another over it) to the
     /// connection as `$<len>\r\n` + bytes, then call [`Node::transfer_finished`].
     SendFile {
+        /// The replica's connection.
         client: ClientId,
+        /// Quoted in `transfer_finished`.
         snapshot: SnapshotId,
+        /// Folder.
         dir: String,
+        /// File name in it.
         file: String,
     },
     /// Send a snapshot straight to these connections, all with the same bytes, no faster than the
     /// slowest of those still there: `$EOF:<mark>\r\n`, the RDB bytes, the mark. Call
     /// [`Node::transfer_finished`] for each connection, and [`Node::stream_finished`] at the end.
     SendStream {
+        /// Number of the job.
         job: u64,
+        /// What to send.
         snapshot: SnapshotJob,
+        /// Quoted in `transfer_finished`.
         id: SnapshotId,
+        /// The mark before and after the bytes.
         eof_mark: [u8; 40],
+        /// The replicas' connections.
         clients: Vec<ClientId>,
     },
     /// Stop `SendStream`.
-    AbortStream { job: u64 },
+    AbortStream {
+        /// Number of the job.
+        job: u64,
+    },
     /// Load the RDB file `dir/file` (start, `DEBUG RELOAD`), then call [`Node::loaded`].
-    Load { job: u64, dir: String, file: String },
+    Load {
+        /// Number of the job.
+        job: u64,
+        /// Folder.
+        dir: String,
+        /// File name in it.
+        file: String,
+    },
     /// Write `contents` over the file at `path` atomically (`CONFIG REWRITE`), then call
     /// [`Node::file_written`].
     WriteFile {
+        /// Number of the job.
         job: u64,
+        /// Path of the file.
         path: String,
+        /// Its new text.
         contents: String,
     },
     /// Start or stop listening: the set of addresses changed (at start, `CONFIG SET port/bind`).
@@ -126,19 +153,25 @@ pub enum Action {
 /// Steps of receiving a snapshot from the master.
 #[derive(Debug)]
 pub enum Receive {
-    /// `file`: collect into this temporary file (`repl-diskless-load disabled`), else load from memory as it comes.
+    /// Collect into this temporary file, or (`repl-diskless-load`) load from memory as it comes.
     Begin {
+        /// Length in bytes, if the master said so.
         length_bytes: Option<u64>,
+        /// Folder.
         dir: String,
+        /// Temporary file; empty: load from memory.
         temp_file: String,
     },
     /// Next bytes.
     Data(Bytes),
-    /// Complete: fsync, rename over `dir/file`, fsync the folder, load it (see [`Node::load_chunk_hint`]),
+    /// Complete: fsync, rename over `dir/file`, fsync the folder, load it (see [`Node::load_target`]),
     /// then [`Node::loaded`] with `job` 0.
     End {
+        /// Folder.
         dir: String,
+        /// Temporary file; empty: it is in memory.
         temp_file: String,
+        /// File name to give it.
         file: String,
     },
     /// Forget it, remove the temporary file.
@@ -147,11 +180,17 @@ pub enum Receive {
 
 /// A snapshot with everything that goes into its file.
 pub struct SnapshotJob {
+    /// The frozen dataset.
     pub snapshot: Snapshot,
+    /// Id, offset and database, if there is something to resume from.
     pub position: Option<SavedPosition>,
+    /// Wall clock, ms since 1970 (aux field `ctime`).
     pub created_unix_ms: u64,
+    /// Aux field `used-mem`.
     pub used_memory_bytes: u64,
+    /// `rdbchecksum`.
     pub checksum: bool,
+    /// `rdbcompression`.
     pub compress: bool,
     /// `rdb-key-save-delay`: time per key, to make a slow save (may be zero).
     pub delay_per_key: std::time::Duration,
@@ -167,11 +206,13 @@ impl std::fmt::Debug for SnapshotJob {
 
 /// What a load brought.
 pub struct LoadedData {
+    /// All data of the file.
     pub keyspace: Keyspace,
     /// From the aux fields `repl-id`, `repl-offset`, `repl-stream-db`, if the file has them.
     pub position: Option<SavedPosition>,
-    /// Keys in the file, and keys dropped because they had expired (a master drops them).
+    /// Keys loaded.
     pub keys: u64,
+    /// Keys dropped because they had expired.
     pub expired: u64,
 }
 
@@ -205,8 +246,6 @@ pub struct Node {
     pub(crate) random: ChaCha8Rng,
     hash_seed: u64,
     pub(crate) master: master::MasterSide,
-    /// Database of the master's stream while there is no connection.
-    master_db: u32,
     pub(crate) persist: persist::Persist,
     pub(crate) shutdown: Option<shutdown::Shutdown>,
     /// `Exit` has been asked for.
@@ -268,7 +307,6 @@ impl Node {
             random,
             hash_seed,
             master: master::MasterSide::default(),
-            master_db: 0,
             persist: persist::Persist::new(now),
             shutdown: None,
             exiting: false,
@@ -291,7 +329,8 @@ impl Node {
     /// meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
         self.log_warning("Server initialized".into());
-        self.actions.push_back(Action::Listen(self.settings.listen.clone()));
+        self.actions
+            .push_back(Action::Listen(self.settings.listen.clone()));
         self.load_own_file(now, true);
     }
 
@@ -400,6 +439,11 @@ impl Node {
         self.one_transfer_over(now, snapshot, client);
     }
 
+    /// Bytes of a snapshot have reached this connection: its transfer has not stalled.
+    pub fn transfer_progress(&mut self, now: Now, client: ClientId) {
+        self.replication.transfer_progress(now.mono, LinkId(client));
+    }
+
     /// A `SendStream` is over.
     pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<(), String>) {
         self.stream_is_over(now, job, result);
@@ -442,7 +486,9 @@ impl Node {
             }
             Err(error) => {
                 let port = self.config.port;
-                self.log_warning(format!("Failed listening on port {port} (TCP), aborting. {error}"));
+                self.log_warning(format!(
+                    "Failed listening on port {port} (TCP), aborting. {error}"
+                ));
                 self.exit(now, 1);
             }
         }
@@ -475,4 +521,3 @@ pub enum LoadError {
     /// It cannot be read, is truncated, corrupt or of a version or type unknown here.
     Refused(String),
 }
-

@@ -49,7 +49,6 @@ pub(crate) struct SaveJob {
 pub(crate) struct StreamJob {
     pub(crate) job: u64,
     pub(crate) snapshot: SnapshotId,
-    pub(crate) digest: Option<Digest>,
 }
 
 /// A load that runs.
@@ -193,15 +192,25 @@ impl Node {
             digest: self.digest_if_watched(),
             keys: self.total_keys(),
         });
-        if !matches!(purpose, Purpose::Foreground | Purpose::Shutdown | Purpose::Reload) {
+        if !matches!(
+            purpose,
+            Purpose::Foreground | Purpose::Shutdown | Purpose::Reload
+        ) {
             let process = self.process_id;
             self.log_notice(format!("Background saving started by pid {process}"));
         }
-        self.actions.push_back(Action::Save { job, snapshot, dir, file });
+        self.actions.push_back(Action::Save {
+            job,
+            snapshot,
+            dir,
+            file,
+        });
     }
 
     pub(crate) fn total_keys(&self) -> u64 {
-        (0..self.keyspace.databases()).map(|db| self.keyspace.len(db) as u64).sum()
+        (0..self.keyspace.databases())
+            .map(|db| self.keyspace.len(db) as u64)
+            .sum()
     }
 
     /// Number of keys in the running save, for `INFO persistence`.
@@ -215,7 +224,12 @@ impl Node {
     }
 
     pub(super) fn save_is_over(&mut self, now: Now, job: u64, result: Result<u64, String>) {
-        if self.persist.save.as_ref().is_none_or(|save| save.job != job) {
+        if self
+            .persist
+            .save
+            .as_ref()
+            .is_none_or(|save| save.job != job)
+        {
             return;
         }
         let Some(save) = self.persist.save.take() else {
@@ -228,7 +242,8 @@ impl Node {
         }
         match save.purpose {
             Purpose::Replicas(snapshot) => {
-                self.replication.snapshot_written(now.mono, snapshot, result);
+                self.replication
+                    .snapshot_written(now.mono, snapshot, result);
             }
             purpose => {
                 self.replication.set_saver_busy(now.mono, false);
@@ -237,7 +252,9 @@ impl Node {
                 match purpose {
                     Purpose::Shutdown => self.shutdown_saved(now, outcome),
                     Purpose::Reload => self.reload_saved(now, job, outcome),
-                    Purpose::Foreground => self.finish_job(job, outcome.as_ref().copied().map_err(|_| "ERR")),
+                    Purpose::Foreground => {
+                        self.finish_job(job, outcome.as_ref().copied().map_err(|_| "ERR"))
+                    }
                     Purpose::Background | Purpose::Replicas(_) => {}
                 }
             }
@@ -252,7 +269,8 @@ impl Node {
         self.persist.last_ok = true;
         self.persist.saves += 1;
         if let Some(digest) = save.digest {
-            self.probe.emit(now, &Event::SnapshotSaved { digest, bytes });
+            self.probe
+                .emit(now, &Event::SnapshotSaved { digest, bytes });
         }
         self.log_saver(LogLevel::Notice, "DB saved on disk");
         if matches!(save.purpose, Purpose::Background | Purpose::Replicas(_)) {
@@ -261,8 +279,16 @@ impl Node {
     }
 
     fn save_failed(&mut self, now: Now, save: &SaveJob, error: &str) {
-        self.probe.emit(now, &Event::SnapshotFailed { error: error.into() });
-        self.log_saver(LogLevel::Warning, &format!("Error writing the RDB file: {error}"));
+        self.probe.emit(
+            now,
+            &Event::SnapshotFailed {
+                error: error.into(),
+            },
+        );
+        self.log_saver(
+            LogLevel::Warning,
+            &format!("Error writing the RDB file: {error}"),
+        );
         if matches!(save.purpose, Purpose::Background | Purpose::Replicas(_)) {
             self.persist.last_ok = false;
             self.log_warning("Background saving error".into());
@@ -294,10 +320,15 @@ impl Node {
         {
             self.actions.push_back(Action::AbortSave { job: save.job });
         }
-        if self.persist.stream.as_ref().is_some_and(|stream| stream.snapshot == snapshot)
+        if self
+            .persist
+            .stream
+            .as_ref()
+            .is_some_and(|stream| stream.snapshot == snapshot)
             && let Some(stream) = self.persist.stream.take()
         {
-            self.actions.push_back(Action::AbortStream { job: stream.job });
+            self.actions
+                .push_back(Action::AbortStream { job: stream.job });
         }
     }
 
@@ -305,25 +336,37 @@ impl Node {
         if let Some(client) = self.clients.get_mut(&id) {
             client.transfer = None;
         }
-        self.replication.snapshot_sent(now.mono, snapshot, LinkId(id));
+        self.replication
+            .snapshot_sent(now.mono, snapshot, LinkId(id));
         self.pump(now);
         self.wake(id);
     }
 
     pub(super) fn stream_is_over(&mut self, now: Now, job: u64, result: Result<(), String>) {
-        if self.persist.stream.as_ref().is_none_or(|stream| stream.job != job) {
+        if self
+            .persist
+            .stream
+            .as_ref()
+            .is_none_or(|stream| stream.job != job)
+        {
             return;
         }
         let Some(stream) = self.persist.stream.take() else {
             return;
         };
         if let Err(error) = &result {
-            self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
+            self.probe.emit(
+                now,
+                &Event::SnapshotFailed {
+                    error: error.as_str().into(),
+                },
+            );
             self.log_warning(format!("Background transfer error: {error}"));
         } else {
             self.log_notice("Background RDB transfer terminated with success".into());
         }
-        self.replication.snapshot_written(now.mono, stream.snapshot, result.map(|()| 0));
+        self.replication
+            .snapshot_written(now.mono, stream.snapshot, result.map(|()| 0));
         self.pump(now);
     }
 
@@ -338,18 +381,31 @@ impl Node {
             format!("temp-{}.{}.rdb", now.unix_ms / 1000, self.process_id)
         };
         self.persist.receiving.clone_from(&temp_file);
-        self.actions.push_back(Action::Receive(Receive::Begin { length_bytes, dir, temp_file }));
+        self.actions.push_back(Action::Receive(Receive::Begin {
+            length_bytes,
+            dir,
+            temp_file,
+        }));
     }
 
     pub(crate) fn end_receive(&mut self, now: Now) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         let temp_file = self.persist.receiving.clone();
         self.begin_load(now, 0, LoadSource::Master, false);
-        self.actions.push_back(Action::Receive(Receive::End { dir, temp_file, file }));
+        self.actions.push_back(Action::Receive(Receive::End {
+            dir,
+            temp_file,
+            file,
+        }));
     }
 
     pub(crate) fn abort_receive(&mut self) {
-        if self.persist.load.as_ref().is_some_and(|load| load.source == LoadSource::Master) {
+        if self
+            .persist
+            .load
+            .as_ref()
+            .is_some_and(|load| load.source == LoadSource::Master)
+        {
             self.persist.load = None;
         }
         self.actions.push_back(Action::Receive(Receive::Abort));
@@ -385,7 +441,12 @@ impl Node {
         result: Result<LoadedData, LoadError>,
     ) {
         // A result of a load that was given up meanwhile belongs to nobody.
-        if self.persist.load.as_ref().is_none_or(|load| load.job != job) {
+        if self
+            .persist
+            .load
+            .as_ref()
+            .is_none_or(|load| load.job != job)
+        {
             return;
         }
         let Some(load) = self.persist.load.take() else {
@@ -397,7 +458,8 @@ impl Node {
                 LoadError::Refused(text) => text,
             };
             if !(load.startup && *error == LoadError::Missing) {
-                self.probe.emit(now, &Event::LoadFailed { error: text.into() });
+                self.probe
+                    .emit(now, &Event::LoadFailed { error: text.into() });
             }
         }
         match load.source {
@@ -434,7 +496,6 @@ impl Node {
             Ok(loaded) => {
                 let stream_db = loaded.position.and_then(|position| position.stream_db);
                 self.install(now, loaded, LoadSource::Master);
-                self.set_master_db(stream_db.unwrap_or(0));
                 self.replication.load_finished(now.mono, Ok(stream_db));
             }
             Err(error) => {
@@ -466,9 +527,6 @@ impl Node {
                 self.log_warning(format!("Fatal error loading the DB: {text}. Exiting."));
                 return self.exit(now, 1);
             }
-        }
-        if let Some(position) = position {
-            self.set_master_db(position.stream_db.unwrap_or(0));
         }
         self.restore(now, position, found);
     }
@@ -570,11 +628,15 @@ impl Node {
             return self.background_save(now);
         }
         let elapsed = now.mono.saturating_sub(self.persist.last_save);
-        let due = self.settings.save_points.iter().find(|(after, changes)| {
-            self.persist.dirty >= *changes && elapsed > *after && may_try
-        });
+        let due =
+            self.settings.save_points.iter().find(|(after, changes)| {
+                self.persist.dirty >= *changes && elapsed > *after && may_try
+            });
         if let Some((after, changes)) = due {
-            let text = format!("{changes} changes in {} seconds. Saving...", after.as_secs());
+            let text = format!(
+                "{changes} changes in {} seconds. Saving...",
+                after.as_secs()
+            );
             self.log_notice(text);
             self.background_save(now);
         }
@@ -583,6 +645,10 @@ impl Node {
     /// An empty keyspace to load into. Nothing is dropped while loading: a master does so
     /// afterwards, where it can tell its replicas.
     pub(super) fn empty_keyspace(&self) -> Keyspace {
-        Keyspace::new(self.keyspace.databases(), self.hash_seed, self.probe.is_on())
+        Keyspace::new(
+            self.keyspace.databases(),
+            self.hash_seed,
+            self.probe.is_on(),
+        )
     }
 }

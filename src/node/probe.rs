@@ -36,14 +36,6 @@ impl Watcher {
 }
 
 impl Node {
-    /// Emits an event that is cheap to build; the closure runs only if someone watches.
-    pub(crate) fn emit<'e>(&mut self, now: Now, event: impl FnOnce(&Self) -> Event<'e>) {
-        if self.probe.is_on() {
-            let event = event(self);
-            self.probe.emit(now, &event);
-        }
-    }
-
     /// Shows the bytes by which the stream grew since the last call. Returns whether it did.
     pub(crate) fn report_stream(&mut self, now: Now) -> bool {
         if !self.probe.is_on() {
@@ -64,7 +56,13 @@ impl Node {
             Role::Replica => Origin::Applied,
         };
         let digest = self.keyspace.digest();
-        let event = Event::StreamAdvanced { id, offset, bytes: &bytes, digest, origin };
+        let event = Event::StreamAdvanced {
+            id,
+            offset,
+            bytes: &bytes,
+            digest,
+            origin,
+        };
         self.probe.emit(now, &event);
         true
     }

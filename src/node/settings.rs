@@ -61,7 +61,10 @@ impl Settings {
         Self {
             maxclients: config.maxclients as usize,
             timeout: (!config.timeout.is_zero()).then_some(config.timeout),
-            requirepass: config.requirepass.as_ref().map(|text| text.as_bytes().to_vec()),
+            requirepass: config
+                .requirepass
+                .as_ref()
+                .map(|text| text.as_bytes().to_vec()),
             protected_mode: config.protected_mode,
             query_buffer_limit: to_usize(config.client_query_buffer_limit),
             max_bulk_bytes: i64::try_from(config.proto_max_bulk_len).unwrap_or(i64::MAX),
@@ -113,12 +116,18 @@ fn listen_addresses(config: &Config) -> Vec<ListenAddr> {
     let mut addresses = Vec::new();
     if config.port != 0 {
         for host in &config.bind.0 {
-            addresses.push(ListenAddr::Tcp { host: host.clone(), port: config.port });
+            addresses.push(ListenAddr::Tcp {
+                host: host.clone(),
+                port: config.port,
+            });
         }
     }
     if let Some(path) = &config.unixsocket {
         let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
-        addresses.push(ListenAddr::Unix { path: path.clone(), mode });
+        addresses.push(ListenAddr::Unix {
+            path: path.clone(),
+            mode,
+        });
     }
     addresses
 }

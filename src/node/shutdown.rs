@@ -34,7 +34,12 @@ pub(crate) struct Shutdown {
 
 impl Node {
     /// Begins a shutdown, for a client or (`None`) for a signal.
-    pub(crate) fn begin_shutdown(&mut self, now: Now, client: Option<ClientId>, flags: ShutdownFlags) {
+    pub(crate) fn begin_shutdown(
+        &mut self,
+        now: Now,
+        client: Option<ClientId>,
+        flags: ShutdownFlags,
+    ) {
         if let Some(id) = client {
             self.block(id, Blocked::Shutdown);
         }
@@ -46,7 +51,11 @@ impl Node {
         let wait = !flags.now && !self.settings.shutdown_timeout.is_zero();
         let lagging = wait && !self.lagging(target).is_empty();
         let deadline = lagging.then(|| now.mono + self.settings.shutdown_timeout);
-        self.shutdown = Some(Shutdown { flags, deadline, target });
+        self.shutdown = Some(Shutdown {
+            flags,
+            deadline,
+            target,
+        });
         if lagging {
             self.pauses.by_shutdown = true;
             let seconds = self.settings.shutdown_timeout.as_secs();
@@ -88,7 +97,8 @@ impl Node {
         let (flags, target) = (shutdown.flags, shutdown.target);
         self.report_replicas(now, target);
         if let Some(stream) = self.persist.stream.take() {
-            self.actions.push_back(Action::AbortStream { job: stream.job });
+            self.actions
+                .push_back(Action::AbortStream { job: stream.job });
         }
         self.abort_save(now);
         let save = flags.save || (!flags.nosave && !self.settings.save_points.is_empty());
@@ -114,7 +124,11 @@ impl Node {
             ));
         }
         if count > 0 {
-            let level = if lagging.is_empty() { LogLevel::Notice } else { LogLevel::Warning };
+            let level = if lagging.is_empty() {
+                LogLevel::Notice
+            } else {
+                LogLevel::Warning
+            };
             let in_sync = count - lagging.len();
             self.log(level, || {
                 format!("{in_sync} of {count} replicas are in sync when shutting down.")
@@ -124,7 +138,10 @@ impl Node {
 
     /// The final save is over.
     pub(crate) fn shutdown_saved(&mut self, now: Now, result: Result<(), String>) {
-        let force = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.flags.force);
+        let force = self
+            .shutdown
+            .as_ref()
+            .is_some_and(|shutdown| shutdown.flags.force);
         match result {
             Ok(()) => self.leave(now),
             Err(_) if force => {
@@ -150,7 +167,12 @@ impl Node {
         }
         self.log_warning("Shutdown manually aborted.".into());
         // A final save under way ends unused.
-        if self.persist.save.as_ref().is_some_and(|save| save.purpose == Purpose::Shutdown) {
+        if self
+            .persist
+            .save
+            .as_ref()
+            .is_some_and(|save| save.purpose == Purpose::Shutdown)
+        {
             self.abort_save(now);
         }
         self.cancel_shutdown(now);

@@ -60,7 +60,11 @@ impl Node {
 
     /// `EXEC` (multi.c `execCommand`).
     pub(crate) fn execute_transaction(&mut self, now: Now, id: ClientId) {
-        if self.clients.get(&id).is_none_or(|client| client.transaction.is_none()) {
+        if self
+            .clients
+            .get(&id)
+            .is_none_or(|client| client.transaction.is_none())
+        {
             return self.reply_error(id, "ERR EXEC without MULTI");
         }
         if self.watched_key_expired(now, id)
@@ -68,7 +72,10 @@ impl Node {
         {
             client.watch_broken = true;
         }
-        let broken = self.clients.get(&id).is_some_and(|client| client.watch_broken);
+        let broken = self
+            .clients
+            .get(&id)
+            .is_some_and(|client| client.watch_broken);
         let Some(transaction) = self.end_transaction(id) else {
             return;
         };
@@ -98,7 +105,11 @@ impl Node {
     }
 
     fn watched_key_expired(&self, now: Now, id: ClientId) -> bool {
-        if self.clients.get(&id).is_none_or(|client| client.watching == 0) {
+        if self
+            .clients
+            .get(&id)
+            .is_none_or(|client| client.watching == 0)
+        {
             return false;
         }
         self.watches.live_keys(id).any(|(db, key)| {

@@ -101,7 +101,10 @@ impl Watches {
 mod tests {
     use super::*;
 
-    const LIVE: Watched = Watched { expired: false, existed: true };
+    const LIVE: Watched = Watched {
+        expired: false,
+        existed: true,
+    };
 
     #[test]
     fn a_change_breaks_its_watchers_only() {
@@ -120,7 +123,15 @@ mod tests {
     #[test]
     fn a_key_expired_before_may_go() {
         let mut watches = Watches::default();
-        watches.add(7, 0, b"a", Watched { expired: true, existed: true });
+        watches.add(
+            7,
+            0,
+            b"a",
+            Watched {
+                expired: true,
+                existed: true,
+            },
+        );
         assert_eq!(watches.touch(0, b"a", false), []);
         assert_eq!(watches.touch(0, b"a", true), [7]);
     }
@@ -129,7 +140,15 @@ mod tests {
     fn a_flush_breaks_only_those_who_had_something() {
         let mut watches = Watches::default();
         watches.add(7, 0, b"there", LIVE);
-        watches.add(8, 0, b"missing", Watched { expired: false, existed: false });
+        watches.add(
+            8,
+            0,
+            b"missing",
+            Watched {
+                expired: false,
+                existed: false,
+            },
+        );
         assert_eq!(watches.touch_db(0, |_| false), [7]);
     }
 }
