@@ -2,7 +2,8 @@
 //!
 //! The language is that of Redis (util.c `stringmatchlen`): `*`, `?`, `[abc]`, `[^a-z]`, and a
 //! backslash before a character that is meant literally, inside brackets too. The time is at
-//! most the product of both lengths: of several stars only the last is ever retried.
+//! most the product of both lengths: of several stars only the last is ever retried. One thing
+//! differs: here `**` matches the empty text, as `*` does.
 
 /// Whether all of `text` matches `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {

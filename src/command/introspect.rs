@@ -70,7 +70,7 @@ fn command(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// `COMMAND INFO`: details of the named commands (a null array for one that does not exist), or
+/// `COMMAND INFO`: details of the named commands (nothing for one that does not exist), or
 /// of all.
 fn info(reply: &mut Reply, names: &Args<'_>) {
     if names.is_empty() {
@@ -82,7 +82,7 @@ fn info(reply: &mut Reply, names: &Args<'_>) {
     for name in names {
         match table::lookup(name) {
             Some(command) => describe(reply, command),
-            None => reply.null_array(),
+            None => reply.null_bulk(),
         }
     }
 }

@@ -29,6 +29,8 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 mod transaction;
+#[cfg(test)]
+mod tests;
 
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;

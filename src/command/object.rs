@@ -37,8 +37,8 @@ const SHARED_INTEGERS: i64 = 10_000;
 /// ... and counts no references of those.
 const SHARED_REFCOUNT: i64 = i32::MAX as i64;
 
-/// The encoding Redis gives a value that was set whole. (What `APPEND` or `SETRANGE` made is
-/// `raw` there until the next restart, whatever its length; here it is named like any other.)
+/// The encoding Redis gives a value that was set whole. (There, what `APPEND` or `SETRANGE` made
+/// stays `raw`, and what `INCRBYFLOAT` made `embstr`, until it is set or loaded anew.)
 fn encoding(value: &Value) -> &'static str {
     match value {
         Value::String(string) if string.as_i64().is_some() => "int",
@@ -61,10 +61,8 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"help" => 2,
         b"encoding" | b"freq" | b"idletime" | b"refcount" => 3,
         _ => {
-            return Err(CommandError::UnknownSubcommand {
-                given: printable(args[1]),
-                container: "OBJECT",
-            });
+            let (given, container) = (printable(args[1]), "OBJECT");
+            return Err(CommandError::UnknownSubcommand { given, container });
         }
     };
     if args.len() != wanted_len {

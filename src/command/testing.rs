@@ -35,10 +35,16 @@ impl Bench {
     pub fn run(&mut self, line: &str) -> String {
         let args = split_args(line.as_bytes()).expect("balanced quotes");
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_ref()).collect();
+        let text = String::from_utf8_lossy(&self.raw(&args)).replace("\r\n", " ");
+        text.trim_end().to_owned()
+    }
+
+    /// Runs a command; the reply as it stands on the wire.
+    pub fn raw(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let command = table::lookup(args[0]).expect("a command");
-        assert!(command.accepts(args.len()), "arity of {line}");
+        assert!(command.accepts(args.len()), "arity of {}", command.name);
         let Handler::Data(handler) = command.handler else {
-            panic!("{line} needs a node");
+            panic!("{} needs a node", command.name);
         };
         self.effects = Effects::default();
         let mut reply = Reply::new();
@@ -54,9 +60,8 @@ impl Bench {
             effects: &mut self.effects,
             random: &mut self.random,
         };
-        handler(&mut ctx, &args);
-        let text = String::from_utf8_lossy(reply.as_bytes()).replace("\r\n", " ");
-        text.trim_end().to_owned()
+        handler(&mut ctx, args);
+        reply.as_bytes().to_vec()
     }
 
     /// What the line just run puts on the stream, one command after another with `; ` between.
