@@ -102,7 +102,7 @@ fn parse_answer(line: &str) -> Answer {
 impl Replication {
     pub(super) fn begin_handshake(&mut self) {
         self.set_handshake(&[Awaited::Pong]);
-        self.to_master(&[&[b"PING"]]);
+        self.say(&[&[b"PING"]]);
         self.link_event("");
     }
 
@@ -115,7 +115,7 @@ impl Replication {
         }
     }
 
-    fn to_master(&mut self, commands: &[&[&[u8]]]) {
+    fn say(&mut self, commands: &[&[&[u8]]]) {
         let mut bytes = BytesMut::new();
         for command in commands {
             encode_command(&mut bytes, command);
@@ -234,7 +234,7 @@ impl Replication {
         if failover {
             command.push(b"FAILOVER");
         }
-        self.to_master(&[&command]);
+        self.say(&[&command]);
         self.set_handshake(&[Awaited::Psync]);
     }
 

@@ -1,0 +1,717 @@
+//! Several replication cores, connected by byte queues, in one thread and without a clock.
+//!
+//! The "dataset" of a node is the list of the writes applied to it, and a snapshot is that list
+//! as text. So two datasets are equal exactly if the same writes were applied in the same order.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use replisim::codec::resp::{CommandParser, Parse, ParseLimits};
+use replisim::env::LogLevel;
+use replisim::event::{Event, MasterLinkState};
+use replisim::replication::{
+    IdSource, LinkId, Offset, Output, ReplconfAnswer, Replication, ReplicationConfig,
+    ReplicationId, SavedPosition, SnapshotId, SnapshotPlan, SnapshotTarget, Write,
+};
+
+pub fn config() -> ReplicationConfig {
+    ReplicationConfig {
+        repl_ping_replica_period: Duration::from_secs(10),
+        repl_timeout: Duration::from_secs(60),
+        repl_backlog_size_bytes: 16 * 1024,
+        repl_backlog_ttl: Some(Duration::from_secs(3600)),
+        repl_diskless_sync: false,
+        repl_diskless_sync_delay: Duration::from_secs(5),
+        repl_diskless_sync_max_replicas: 0,
+        min_replicas_to_write: 0,
+        min_replicas_max_lag: Duration::from_secs(10),
+        replica_serve_stale_data: true,
+        masterauth: None,
+        masteruser: None,
+        announce_port: 0,
+        announce_ip: None,
+        replica_hard_limit_bytes: 256 << 20,
+        replica_soft_limit_bytes: 0,
+        replica_soft_limit_time: Duration::from_secs(60),
+    }
+}
+
+/// One node: a core, its dataset, and the little around it that a real node does.
+pub struct Host {
+    pub core: Replication,
+    pub config: ReplicationConfig,
+    pub data: Vec<String>,
+    pub requirepass: Option<String>,
+    /// What its RDB file holds.
+    pub file: Option<(Vec<String>, Option<SavedPosition>)>,
+    /// Snapshots being made, and finished ones on disk.
+    making: Vec<(SnapshotPlan, Vec<u8>)>,
+    files: BTreeMap<SnapshotId, Vec<u8>>,
+    received: Vec<u8>,
+    loading: bool,
+    lives: u8,
+    /// Does not answer, and takes no connections.
+    pub down: bool,
+    /// `CLIENT PAUSE`: the stream is not applied.
+    pub paused: bool,
+}
+
+/// One connection of a replica to its master.
+pub struct Conn {
+    pub replica: String,
+    pub master: String,
+    pub to_master: Vec<u8>,
+    pub to_replica: Vec<u8>,
+    input: BytesMut,
+    established: bool,
+    master_closed: bool,
+    /// Nothing is delivered.
+    pub held: bool,
+}
+
+pub struct Cluster {
+    pub now: Duration,
+    pub hosts: BTreeMap<String, Host>,
+    pub conns: BTreeMap<u64, Conn>,
+    /// Snapshots are finished only when the script says so.
+    pub manual_snapshots: bool,
+    pub manual_loads: bool,
+    pub trace: Vec<String>,
+    pub marks: BTreeMap<&'static str, u32>,
+    next_link: u64,
+    ids: Vec<ReplicationId>,
+    /// Dataset at each (id, offset) that anyone ever reached.
+    reached: BTreeMap<(ReplicationId, Offset), Vec<String>>,
+    pub silent: bool,
+}
+
+impl Cluster {
+    pub fn new() -> Self {
+        Self {
+            now: Duration::ZERO,
+            hosts: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            manual_snapshots: false,
+            manual_loads: false,
+            trace: Vec::new(),
+            marks: BTreeMap::new(),
+            next_link: 1,
+            ids: Vec::new(),
+            reached: BTreeMap::new(),
+            silent: false,
+        }
+    }
+
+    pub fn add(&mut self, name: &str, change: impl FnOnce(&mut ReplicationConfig)) {
+        let mut config = config();
+        config.announce_port = 7001 + u16::try_from(self.hosts.len()).expect("few hosts");
+        change(&mut config);
+        let host = Host {
+            core: Replication::new(config.clone(), ids(name, 0)),
+            config,
+            data: Vec::new(),
+            requirepass: None,
+            file: None,
+            making: Vec::new(),
+            files: BTreeMap::new(),
+            received: Vec::new(),
+            loading: false,
+            lives: 0,
+            down: false,
+            paused: false,
+        };
+        self.hosts.insert(name.to_owned(), host);
+    }
+
+    pub fn host(&mut self, name: &str) -> &mut Host {
+        self.hosts.get_mut(name).expect("no such node")
+    }
+
+    pub fn core(&mut self, name: &str) -> &mut Replication {
+        &mut self.host(name).core
+    }
+
+    pub fn replicaof(&mut self, replica: &str, master: &str) {
+        let (now, port) = (self.now, self.host(master).config.announce_port);
+        self.core(replica).replicaof(now, master, port);
+        self.settle(replica);
+    }
+
+    pub fn write(&mut self, name: &str, db: u32, commands: &[&str]) {
+        let now = self.now;
+        let host = self.host(name);
+        let words: Vec<Vec<&[u8]>> = commands
+            .iter()
+            .map(|c| c.split(' ').map(str::as_bytes).collect())
+            .collect();
+        let commands_: Vec<&[&[u8]]> = words.iter().map(Vec::as_slice).collect();
+        for command in commands {
+            host.data.push(format!("{db}:{command}"));
+        }
+        host.core.write(
+            now,
+            Write {
+                db,
+                commands: &commands_,
+                transaction: commands.len() > 1,
+            },
+        );
+        self.settle(name);
+        self.compare(name);
+    }
+
+    /// Saves the RDB file as `SAVE` does.
+    pub fn save(&mut self, name: &str) {
+        let host = self.host(name);
+        host.file = Some((host.data.clone(), host.core.saved_position()));
+    }
+
+    /// The process ends and starts again with what its RDB file holds.
+    pub fn restart(&mut self, name: &str, master: Option<&str>) {
+        let links: Vec<u64> = self
+            .conns
+            .iter()
+            .filter(|(_, c)| c.replica == name || c.master == name)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.cut(link);
+        }
+        let address = master.map(|m| (m.to_owned(), self.host(m).config.announce_port));
+        let now = self.now;
+        let host = self.host(name);
+        host.lives += 1;
+        host.core = Replication::new(host.config.clone(), ids(name, host.lives));
+        let (data, position) = host.file.clone().unwrap_or_default();
+        host.data = data;
+        host.making.clear();
+        host.loading = false;
+        host.core.restore(now, position, address);
+        self.settle(name);
+    }
+
+    /// The connection breaks: what is on its way is lost.
+    pub fn cut(&mut self, link: u64) {
+        let Some(conn) = self.conns.remove(&link) else {
+            return;
+        };
+        let now = self.now;
+        if !conn.master_closed {
+            self.core(&conn.master).replica_closed(now, LinkId(link));
+            self.settle(&conn.master);
+        }
+        self.core(&conn.replica)
+            .master_closed(now, "connection reset");
+        self.settle(&conn.replica);
+    }
+
+    pub fn link_of(&self, replica: &str) -> Option<u64> {
+        self.conns
+            .iter()
+            .find(|(_, c)| c.replica == replica)
+            .map(|(link, _)| *link)
+    }
+
+    pub fn tick(&mut self) {
+        self.now += Duration::from_millis(100);
+        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        for name in names {
+            let now = self.now;
+            if !self.host(&name).down {
+                self.core(&name).tick(now);
+                self.settle(&name);
+            }
+        }
+    }
+
+    /// Delivers everything until nothing moves.
+    pub fn pump(&mut self) {
+        loop {
+            let mut moved = false;
+            let names: Vec<String> = self.hosts.keys().cloned().collect();
+            for name in &names {
+                if !self.manual_snapshots {
+                    moved |= self.finish_snapshot(name, true);
+                }
+                if !self.manual_loads {
+                    moved |= self.finish_load(name, true);
+                }
+            }
+            let links: Vec<u64> = self.conns.keys().copied().collect();
+            for link in links {
+                moved |= self.deliver(link, false, usize::MAX);
+                moved |= self.deliver(link, true, usize::MAX);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// Delivers at most `max` bytes one way; whether anything happened.
+    pub fn deliver(&mut self, link: u64, to_replica: bool, max: usize) -> bool {
+        let Some(conn) = self.conns.get_mut(&link) else {
+            return false;
+        };
+        let (replica, master) = (conn.replica.clone(), conn.master.clone());
+        let frozen = if to_replica { &replica } else { &master };
+        if conn.held || self.hosts[frozen].down {
+            return false;
+        }
+        let now = self.now;
+        let conn = self.conns.get_mut(&link).expect("just seen");
+        if !conn.established {
+            conn.established = true;
+            self.core(&replica).master_connected(now);
+            self.settle(&replica);
+            return true;
+        }
+        if to_replica {
+            self.fill_stream(link);
+            let conn = self.conns.get_mut(&link).expect("just seen");
+            let take = max.min(conn.to_replica.len());
+            let bytes: Vec<u8> = conn.to_replica.drain(..take).collect();
+            let over = conn.master_closed && conn.to_replica.is_empty();
+            if !bytes.is_empty() {
+                self.say(format!("{master} -> {replica}: {}", shown(&bytes)));
+                self.core(&replica).master_bytes(now, &bytes);
+                self.settle(&replica);
+                self.apply(&replica);
+            }
+            if over && self.conns.remove(&link).is_some() {
+                self.say(format!("{master} -> {replica}: closed"));
+                self.core(&replica)
+                    .master_closed(now, "closed by the master");
+                self.settle(&replica);
+            }
+            return take > 0 || over;
+        }
+        let take = max.min(conn.to_master.len());
+        let bytes: Vec<u8> = conn.to_master.drain(..take).collect();
+        if conn.master_closed || bytes.is_empty() {
+            return false;
+        }
+        self.say(format!("{replica} -> {master}: {}", shown(&bytes)));
+        let conn = self.conns.get_mut(&link).expect("just seen");
+        conn.input.extend_from_slice(&bytes);
+        self.serve(link, &master, &replica);
+        true
+    }
+
+    /// Hands over what the master has for this link, as a writer that is woken does.
+    fn fill_stream(&mut self, link: u64) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(&link) else {
+            return;
+        };
+        let core = &mut self.hosts.get_mut(&conn.master).expect("no such node").core;
+        loop {
+            let chunk = core.stream_chunk(LinkId(link));
+            let bytes = chunk.len();
+            if bytes == 0 || conn.to_replica.len() > 1 << 16 {
+                return;
+            }
+            conn.to_replica.extend_from_slice(chunk);
+            core.stream_sent(now, LinkId(link), bytes);
+        }
+    }
+
+    /// Executes the commands of a replica at its master.
+    fn serve(&mut self, link: u64, master: &str, replica: &str) {
+        loop {
+            let Some(conn) = self.conns.get_mut(&link) else {
+                return;
+            };
+            let mut parser = CommandParser::new();
+            let args: Vec<Vec<u8>> = match parser
+                .parse(&conn.input, &ParseLimits::default())
+                .expect("replicas speak RESP")
+            {
+                Parse::Incomplete => return,
+                Parse::Empty { consumed } => {
+                    let _ = conn.input.split_to(consumed);
+                    Vec::new()
+                }
+                Parse::Command { consumed } => {
+                    let raw = conn.input.split_to(consumed);
+                    parser.args(&raw).iter().map(|a| a.to_vec()).collect()
+                }
+            };
+            let reply = self.execute(link, master, replica, &args);
+            if let Some(conn) = self.conns.get_mut(&link) {
+                conn.to_replica.extend_from_slice(reply.as_bytes());
+            }
+            self.settle(master);
+        }
+    }
+
+    fn execute(&mut self, link: u64, master: &str, replica: &str, args: &[Vec<u8>]) -> String {
+        let now = self.now;
+        let host = self.host(master);
+        let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let link = LinkId(link);
+        let error = |result: Result<(), String>| match result {
+            Ok(()) => String::new(),
+            Err(text) => format!("-{text}\r\n"),
+        };
+        match words.as_slice() {
+            [] => {
+                host.core.replica_alive(now, link);
+                String::new()
+            }
+            [b"PING"] if host.requirepass.is_some() => "-NOAUTH Authentication required.\r\n".into(),
+            [b"PING"] => "+PONG\r\n".into(),
+            [b"AUTH", .., password] => match &host.requirepass {
+                Some(wanted) if wanted.as_bytes() == *password => "+OK\r\n".into(),
+                Some(_) => "-WRONGPASS invalid username-password pair or user is disabled.\r\n".into(),
+                None => "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?\r\n".into(),
+            },
+            [b"REPLCONF", ..] => match host.core.replconf(now, link, &words) {
+                ReplconfAnswer::Ok => "+OK\r\n".into(),
+                ReplconfAnswer::Nothing => String::new(),
+                ReplconfAnswer::Error(text) => format!("-{text}\r\n"),
+            },
+            [b"PSYNC", id, offset, more @ ..] => {
+                let offset = std::str::from_utf8(offset).expect("digits").parse().expect("digits");
+                error(host.core.psync(now, link, replica, id, offset, !more.is_empty()))
+            }
+            [b"SYNC"] => error(host.core.sync(now, link, replica)),
+            other => panic!("unexpected command {other:?}"),
+        }
+    }
+
+    /// Executes what a replica received.
+    pub fn apply(&mut self, name: &str) {
+        let now = self.now;
+        while !self.host(name).paused {
+            let host = self.host(name);
+            let db = host.core.applying_db();
+            let Some(command) = host.core.next_command(now) else {
+                break;
+            };
+            let words: Vec<&str> = command
+                .args
+                .iter()
+                .map(|a| std::str::from_utf8(a).expect("tests write text"))
+                .collect();
+            let quiet = ["select", "multi", "exec", "ping", "replconf"];
+            if !quiet.contains(&words[0].to_ascii_lowercase().as_str()) {
+                host.data.push(format!("{db}:{}", words.join(" ")));
+            }
+            host.core.applied(now, &command);
+            self.settle(name);
+            self.compare(name);
+        }
+        self.settle(name);
+    }
+
+    /// The prefix invariant: the same id and offset mean the same dataset, whoever gets there.
+    fn compare(&mut self, name: &str) {
+        let host = &self.hosts[name];
+        if host.core.in_transaction() || host.core.backlog().is_none() {
+            return;
+        }
+        let key = (host.core.id(), host.core.offset());
+        let known = self.reached.entry(key).or_insert_with(|| host.data.clone());
+        assert_eq!(*known, host.data, "{name} differs at {key:?}");
+    }
+
+    /// Carries out what a core wants.
+    pub fn settle(&mut self, name: &str) {
+        while let Some(output) = self.core(name).poll_output() {
+            self.act(name, output);
+        }
+    }
+
+    fn act(&mut self, name: &str, output: Output) {
+        match output {
+            Output::Reply { link, bytes } => {
+                if let Some(conn) = self.conns.get_mut(&link.0) {
+                    conn.to_replica.extend_from_slice(&bytes);
+                }
+            }
+            Output::Wake(_) => {}
+            Output::CloseReplica { link, reason } => {
+                let who = self.conns.get(&link.0).map_or("?", |c| c.replica.as_str());
+                self.say(format!("{name}: closes {who} ({reason})"));
+                if let Some(conn) = self.conns.get_mut(&link.0) {
+                    conn.master_closed = true;
+                }
+            }
+            Output::StartSnapshot(plan) => {
+                let target = match &plan.target {
+                    SnapshotTarget::Disk => "disk".to_owned(),
+                    SnapshotTarget::Diskless { links, .. } => format!("{} replicas", links.len()),
+                };
+                self.say(format!(
+                    "{name}: starts snapshot {} at {} to {target}, stream db {:?}",
+                    plan.id.0, plan.position.offset, plan.position.stream_db
+                ));
+                let host = self.host(name);
+                assert_eq!(plan.position.offset, host.core.offset());
+                let db = plan
+                    .position
+                    .stream_db
+                    .map_or(String::from("-"), |d| d.to_string());
+                let body = format!("{db}\n{}", host.data.join("\n"));
+                host.making.push((plan, body.into_bytes()));
+            }
+            Output::AbortSnapshot(id) => {
+                self.say(format!("{name}: aborts snapshot {}", id.0));
+                self.host(name).making.retain(|(plan, _)| plan.id != id);
+            }
+            Output::SendSnapshotFile { link, snapshot } => {
+                let now = self.now;
+                let body = self.host(name).files[&snapshot].clone();
+                if let Some(conn) = self.conns.get_mut(&link.0) {
+                    conn.to_replica
+                        .extend_from_slice(format!("${}\r\n", body.len()).as_bytes());
+                    conn.to_replica.extend_from_slice(&body);
+                }
+                self.core(name).snapshot_sent(now, snapshot, link);
+            }
+            Output::Connect { host, .. } => {
+                self.drop_connection(name);
+                self.say(format!("{name}: connects to {host}"));
+                if self.host(&host).down {
+                    let now = self.now;
+                    self.core(name).master_closed(now, "Connection refused");
+                    return;
+                }
+                let link = self.next_link;
+                self.next_link += 1;
+                self.conns.insert(
+                    link,
+                    Conn {
+                        replica: name.to_owned(),
+                        master: host,
+                        to_master: Vec::new(),
+                        to_replica: Vec::new(),
+                        input: BytesMut::new(),
+                        established: false,
+                        master_closed: false,
+                        held: false,
+                    },
+                );
+            }
+            Output::Disconnect => {
+                self.say(format!("{name}: disconnects"));
+                self.drop_connection(name);
+            }
+            Output::ToMaster(bytes) => {
+                if let Some(link) = self.link_of(name) {
+                    let conn = self.conns.get_mut(&link).expect("just found");
+                    conn.to_master.extend_from_slice(&bytes);
+                }
+            }
+            Output::ReceiveBegin { .. } => self.host(name).received.clear(),
+            Output::ReceiveData(bytes) => self.host(name).received.extend_from_slice(&bytes),
+            Output::ReceiveEnd => self.host(name).loading = true,
+            Output::ReceiveAbort => {
+                self.say(format!("{name}: forgets what it received"));
+                self.host(name).loading = false;
+            }
+            Output::WaitDone {
+                client,
+                target,
+                acked,
+                acks,
+            } => {
+                let ports: Vec<u16> = acks.iter().map(|(port, _)| *port).collect();
+                self.say(format!(
+                    "{name}: WAIT of client {client} for {target}: {acked} {ports:?}"
+                ));
+            }
+            Output::PauseWrites => self.say(format!("{name}: pauses writes")),
+            Output::ResumeWrites => self.say(format!("{name}: resumes writes")),
+            Output::Demoted => self.say(format!("{name}: unblocks its clients")),
+            Output::Log { level, text } => {
+                if level == LogLevel::Warning {
+                    self.say(format!("{name}: # {text}"));
+                }
+            }
+            Output::Event(event) => self.event(name, &event),
+        }
+    }
+
+    fn event(&mut self, name: &str, event: &Event<'_>) {
+        match event {
+            Event::Mark(mark) => {
+                *self.marks.entry(mark).or_default() += 1;
+                self.say(format!("{name}: mark {mark}"));
+            }
+            Event::Identity {
+                role,
+                id,
+                second,
+                offset,
+                cause,
+            } => {
+                let second = second.map(|(id, at)| format!(", second {id} up to {at}"));
+                let second = second.unwrap_or_default();
+                self.say(format!(
+                    "{name}: {role:?} {id} at {offset}{second} ({cause})"
+                ));
+            }
+            Event::PsyncAnswered {
+                asked_offset,
+                answer,
+                backlog,
+                ..
+            } => {
+                let held = backlog.map_or("no backlog".into(), |(f, n)| format!("backlog {f}+{n}"));
+                self.say(format!(
+                    "{name}: asked for {asked_offset}, has {held}: {answer:?}"
+                ));
+            }
+            Event::MasterLink { state, .. } => self.say(format!("{name}: link {state:?}")),
+            Event::Replica { port, state, .. } => {
+                self.say(format!("{name}: replica {port} {state:?}"))
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_connection(&mut self, replica: &str) {
+        let Some(link) = self.link_of(replica) else {
+            return;
+        };
+        let conn = self.conns.remove(&link).expect("just found");
+        let now = self.now;
+        self.core(&conn.master).replica_closed(now, LinkId(link));
+        if conn.master != replica {
+            self.settle(&conn.master);
+        }
+    }
+
+    /// Ends the oldest snapshot that the node makes; whether there was one.
+    pub fn finish_snapshot(&mut self, name: &str, well: bool) -> bool {
+        let now = self.now;
+        let host = self.host(name);
+        if host.making.is_empty() {
+            return false;
+        }
+        let (plan, body) = host.making.remove(0);
+        let result = if well {
+            Ok(body.len() as u64)
+        } else {
+            Err("no space left".to_owned())
+        };
+        match &plan.target {
+            SnapshotTarget::Disk => {
+                host.files.insert(plan.id, body);
+                host.core.snapshot_written(now, plan.id, result);
+            }
+            SnapshotTarget::Diskless { eof_mark, links } => {
+                for link in links.iter().filter(|_| well) {
+                    if let Some(conn) = self.conns.get_mut(&link.0) {
+                        let out = &mut conn.to_replica;
+                        out.extend_from_slice(&[b"$EOF:", &eof_mark[..], b"\r\n"].concat());
+                        out.extend_from_slice(&[&body[..], &eof_mark[..]].concat());
+                    }
+                    self.core(name).snapshot_sent(now, plan.id, *link);
+                }
+                self.core(name).snapshot_written(now, plan.id, result);
+            }
+        }
+        self.settle(name);
+        true
+    }
+
+    /// Ends the load of a full sync; whether there was one.
+    pub fn finish_load(&mut self, name: &str, well: bool) -> bool {
+        let now = self.now;
+        let host = self.host(name);
+        if !std::mem::take(&mut host.loading) {
+            return false;
+        }
+        let result = if well {
+            let text = String::from_utf8(std::mem::take(&mut host.received)).expect("text");
+            let mut lines = text.split('\n');
+            let db = lines.next().and_then(|line| line.parse().ok());
+            host.data = lines.filter(|l| !l.is_empty()).map(str::to_owned).collect();
+            Ok(db)
+        } else {
+            Err("bad checksum".to_owned())
+        };
+        host.core.load_finished(now, result);
+        self.settle(name);
+        if well {
+            self.compare(name);
+        }
+        self.apply(name);
+        true
+    }
+
+    pub fn all_linked_to(&self, master: &str) -> bool {
+        self.hosts.iter().all(|(name, host)| {
+            name == master || host.core.master_link() == MasterLinkState::Connected
+        })
+    }
+
+    /// Notes a line for the script, ids as `id1`, `id2` in order of appearance.
+    fn say(&mut self, line: String) {
+        if self.silent {
+            return;
+        }
+        let mut out = String::new();
+        let mut rest = line.as_str();
+        while let Some(at) = rest
+            .as_bytes()
+            .windows(40)
+            .position(|w| w.iter().all(u8::is_ascii_hexdigit))
+        {
+            let id: ReplicationId = rest[at..at + 40].parse().expect("40 digits");
+            let number = self.ids.iter().position(|known| *known == id);
+            let number = number.unwrap_or_else(|| {
+                self.ids.push(id);
+                self.ids.len() - 1
+            });
+            out.push_str(&format!("{}id{}", &rest[..at], number + 1));
+            rest = &rest[at + 40..];
+        }
+        out.push_str(rest);
+        self.trace.push(out);
+    }
+}
+
+fn ids(name: &str, life: u8) -> IdSource {
+    let mut seed = [0; 32];
+    seed[..name.len()].copy_from_slice(name.as_bytes());
+    seed[31] = life;
+    IdSource::seeded(seed)
+}
+
+/// Wire bytes as a line: whole commands as words, the rest escaped.
+fn shown(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let mut parser = CommandParser::new();
+        let parsed = (rest[0] == b'*').then(|| parser.parse(rest, &ParseLimits::default()));
+        if let Some(Ok(Parse::Command { consumed })) = parsed {
+            let words: Vec<String> = parser.args(rest).iter().map(|w| brief(w)).collect();
+            out.push(format!("[{}]", words.join(" ")));
+            rest = &rest[consumed..];
+            continue;
+        }
+        // A line of the handshake, or a snapshot: up to the next command.
+        let end = rest[1..]
+            .windows(2)
+            .position(|w| w == b"\n*")
+            .map_or(rest.len(), |at| at + 2);
+        out.push(format!("{}", rest[..end].escape_ascii()));
+        rest = &rest[end..];
+    }
+    out.join(" ")
+}
+
+fn brief(word: &[u8]) -> String {
+    match word.len() {
+        0..=60 => word.escape_ascii().to_string(),
+        n => format!("<{n} bytes>"),
+    }
+}
