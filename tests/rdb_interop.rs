@@ -91,8 +91,11 @@ impl Drop for Redis {
     }
 }
 
+/// Database, key, text and deadline.
+type Entry = (u32, Vec<u8>, Vec<u8>, Option<u64>);
+
 /// Strings of every encoding, in two databases, some with a deadline far away.
-fn sample() -> Vec<(u32, Vec<u8>, Vec<u8>, Option<u64>)> {
+fn sample() -> Vec<Entry> {
     let far_ms = 4_000_000_000_123;
     let texts: [&[u8]; 12] = [
         b"",

@@ -27,6 +27,9 @@ impl Config {
                 return Err(format!("{name} can't be a path, just a {kind}"));
             }
         }
+        if name == "proc-title-template" && !is_title_template(&self.proc_title_template) {
+            return Err("template format is invalid or contains unknown variables".to_owned());
+        }
         match self.missing_feature(name) {
             Some(why) => Err(format!("{name}: {why}")),
             None => Ok(()),
@@ -55,4 +58,21 @@ impl Config {
         };
         asked.then_some(why)
     }
+}
+
+/// Whether every `{...}` names a variable of process titles.
+fn is_title_template(template: &str) -> bool {
+    const VARIABLES: [&str; 7] = [
+        "title",
+        "listen-addr",
+        "server-mode",
+        "port",
+        "tls-port",
+        "unixsocket",
+        "config-file",
+    ];
+    template.split('{').skip(1).all(|rest| {
+        rest.split_once('}')
+            .is_some_and(|(name, _)| VARIABLES.contains(&name))
+    })
 }

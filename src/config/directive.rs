@@ -31,6 +31,7 @@ impl Directive {
     pub fn assign_words(&self, config: &mut Config, words: &[&str]) -> Result<(), String> {
         if self.flags.has(MULTI) {
             return match words {
+                [""] => (self.assign)(config, &[]),
                 [one] => (self.assign)(config, &one.split(' ').collect::<Vec<_>>()),
                 several => (self.assign)(config, several),
             };

@@ -5,6 +5,7 @@ use std::io;
 
 use super::Config;
 use super::access::find;
+use super::directive::MULTI;
 use super::types::SavePoints;
 use crate::codec::resp::{quote, split_args};
 
@@ -169,7 +170,7 @@ impl Reader<'_> {
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let lower = name.to_ascii_lowercase();
         if let Some(row) = find(&lower) {
-            if values.is_empty() && row.name != "bind" {
+            if values.is_empty() && !row.flags.has(MULTI) {
                 return Err("wrong number of arguments".to_owned());
             }
             let before = std::mem::replace(&mut self.config.save, SavePoints(Vec::new()));
@@ -200,7 +201,7 @@ impl Reader<'_> {
             self.config.save = before;
             return;
         }
-        if self.saw_save && *values != [""] {
+        if self.saw_save && !values.is_empty() && *values != [""] {
             let added = std::mem::replace(&mut self.config.save, before);
             self.config.save.0.extend(added.0);
         }

@@ -1,7 +1,7 @@
 //! redis.conf: one typed field a directive, and one table that drives everything done with them.
 //!
-//! [`table`] has a row for each directive of Redis 7.0. The rows drive reading a file ([`file`]),
-//! `CONFIG GET` and `CONFIG SET` ([`access`]) and `CONFIG REWRITE` ([`rewrite`]). What is accepted but has
+//! `table` has a row for each directive of Redis 7.0. The rows drive reading a file (`file`),
+//! `CONFIG GET` and `CONFIG SET` (`access`) and `CONFIG REWRITE` (`rewrite`). What is accepted but has
 //! no effect here is kept, so that `CONFIG GET` answers as Redis does; what would promise
 //! something that is not there (AOF, TLS, ACLs, eviction, a daemon) is refused by name.
 //!

@@ -147,6 +147,8 @@ fn errors_show_line_and_reason_as_redis_does() {
     }
     for line in [
         "bind",
+        "save",
+        "latency-tracking-info-percentiles",
         "list-max-ziplist-entries 1",
         "replicaof no one",
         "user default on nopass ~* &* +@all",
@@ -287,6 +289,8 @@ fn set_changes_all_or_nothing() {
         .set(&[("slave-read-only", "no"), ("replica-read-only", "yes")])
         .expect("two names");
     assert!(config.replica_read_only);
+    let nothing = config.set(&[("client-output-buffer-limit", ""), ("maxmemory", "")]);
+    assert!(nothing.expect("accepted").is_empty());
 
     let related = |name: &str, reason: &str| {
         format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
@@ -353,6 +357,20 @@ fn set_changes_all_or_nothing() {
             related(
                 "client-output-buffer-limit",
                 "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+            ),
+        ),
+        (
+            &[("proc-title-template", "{title} {foo}")],
+            related(
+                "proc-title-template",
+                "template format is invalid or contains unknown variables",
+            ),
+        ),
+        (
+            &[("repl-backlog-size", "kb")],
+            related(
+                "repl-backlog-size",
+                "argument must be between 1 and 9223372036854775807 inclusive",
             ),
         ),
         (

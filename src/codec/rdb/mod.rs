@@ -12,8 +12,8 @@
 //! may hold that is not supported here (functions, modules, other value types) is refused by
 //! name. A file is loaded whole or not at all.
 //!
-//! One file a subject: [`primitives`] (lengths, strings, integers), [`reader`], [`writer`], and a
-//! file a family of values in [`value`]. A new type of value is a file there and its line in
+//! One file a subject: `primitives` (lengths, strings, integers), `reader`, `writer`, and a
+//! file a family of values in `value`. A new type of value is a file there and its line in
 //! `value::load` and `value::save`.
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.

@@ -60,7 +60,7 @@ impl OutputLimits {
 /// Classes that are not named keep their limits.
 impl Setting for OutputLimits {
     fn assign(&mut self, words: &[&str], _: &Kind) -> Result<(), String> {
-        if words.is_empty() || !words.len().is_multiple_of(4) {
+        if !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
         }
         for group in words.chunks_exact(4) {

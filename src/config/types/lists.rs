@@ -36,10 +36,10 @@ impl Default for SavePoints {
     }
 }
 
-/// Pairs of seconds and changes; nothing, or one empty word, is no save points.
+/// Pairs of seconds and changes; nothing is no save points.
 pub fn parse_save(words: &[&str]) -> Result<SavePoints, String> {
     let wrong = || "Invalid save parameters".to_owned();
-    if words.is_empty() || *words == [""] {
+    if words.is_empty() {
         return Ok(SavePoints(Vec::new()));
     }
     if !words.len().is_multiple_of(2) {
@@ -89,7 +89,7 @@ impl Setting for WordList {
         if words.len() > WORDS_MAX {
             return Err("Too many bind addresses specified.".to_owned());
         }
-        *self = Self::of(if *words == [""] { &[] } else { words });
+        *self = Self::of(words);
         Ok(())
     }
     fn show(&self, _: &Kind) -> String {
@@ -202,7 +202,6 @@ impl Default for Percentiles {
 
 impl Setting for Percentiles {
     fn assign(&mut self, words: &[&str], _: &Kind) -> Result<(), String> {
-        let words = if *words == [""] { &[] } else { words };
         let parse = |word: &&str| match word.parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
             Ok(percent) if percent.is_finite() => Err(

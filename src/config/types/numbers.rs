@@ -15,7 +15,8 @@ const UNITS: [(&str, u64); 8] = [
     ("gb", 1 << 30),
 ];
 
-/// Bytes: digits and a unit (`1k` is 1000, `1kb` 1024). Too large is the largest (util.c `memtoull`).
+/// Bytes: digits and a unit (`1k` is 1000, `1kb` 1024). No digits are 0, too many the largest number
+/// there is (util.c `memtoull`).
 pub fn parse_memory(text: &str) -> Option<u64> {
     let digits_end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -25,10 +26,10 @@ pub fn parse_memory(text: &str) -> Option<u64> {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
         .1;
-    if digits.is_empty() {
-        return None;
-    }
-    let number: u64 = digits.parse().unwrap_or(u64::MAX);
+    let number: u64 = match digits {
+        "" => 0,
+        _ => digits.parse().unwrap_or(u64::MAX),
+    };
     Some(number.saturating_mul(factor))
 }
 
