@@ -195,7 +195,7 @@ type DatabaseModel = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 fn name(key: u16) -> Vec<u8> {
     format!(
         "key:{key:0width$}",
-        width = if key % 5 == 0 { 40 } else { 4 }
+        width = if key.is_multiple_of(5) { 40 } else { 4 }
     )
     .into_bytes()
 }
