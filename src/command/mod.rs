@@ -28,9 +28,9 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
-mod transaction;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;
