@@ -173,6 +173,10 @@ fn reload(node: &mut Node, now: Now, id: ClientId, options: &Args<'_>) -> Outcom
     if node.in_exec {
         return error("DEBUG RELOAD is not allowed inside a transaction");
     }
+    if node.is_loading() {
+        node.reply_error(id, "LOADING Redis is loading the dataset in memory");
+        return Ok(());
+    }
     if node.persist.busy() {
         node.abort_save(now);
     }
