@@ -116,6 +116,31 @@ fn a_cut_link_is_mended_by_a_partial_resync() {
 }
 
 #[test]
+fn a_replica_without_room_for_the_snapshot_tries_again() {
+    let master = Server::start(Program::Ours, &["repl-diskless-sync no"]);
+    fill(&master, "key", 100);
+    let mut replica = Server::prepare(Program::Ours);
+    let folder = replica.dir().join("data");
+    std::fs::create_dir(&folder).unwrap();
+    let in_folder = format!("dir {}", folder.display());
+    replica.configure(&[&in_folder]);
+    replica.launch();
+    std::fs::remove_dir(&folder).unwrap();
+    replica.query::<()>(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+    wait_until("it says why, twice", || {
+        replica
+            .log()
+            .matches("Opening the temp file needed for MASTER <-> REPLICA synchronization")
+            .count()
+            >= 2
+    });
+    assert_eq!(replica.info("master_link_status"), "down");
+    std::fs::create_dir(&folder).unwrap();
+    replica.wait_in_sync(&master);
+    assert_eq!(replica.query::<usize>(&["DBSIZE"]), 100);
+}
+
+#[test]
 fn a_killed_replica_comes_back_with_what_it_had_saved() {
     let master = Server::start(Program::Ours, &[]);
     let mut replica = Server::start(Program::Ours, &[&replica_of(&master)]);
