@@ -322,7 +322,7 @@ async fn loopback_server(
                             return Some(done);
                         }
                         Some((Outage::Pause, done)) => {
-                            drop(done.send(()));
+                            done.send(()).expect("a waiting body");
                             // Blocks the thread on purpose: the process is stopped.
                             if resume.recv_timeout(secs(30)).is_err() {
                                 return None;
@@ -330,7 +330,7 @@ async fn loopback_server(
                         }
                         Some((Outage::Slow | Outage::Resume, done)) => {
                             pace.set(true);
-                            drop(done.send(()));
+                            done.send(()).expect("a waiting body");
                         }
                     },
                     accepted = listener.accept() => {
@@ -369,7 +369,7 @@ fn on_loopback<Fut: Future<Output = ()>>(reads: bool, body: impl Fn(Loopback) ->
         });
         drop(runtime);
         if let Some(done) = done {
-            drop(done.send(()));
+            done.send(()).expect("a waiting body");
         }
     });
     runtime().block_on(body(Loopback {
