@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(seed("18446744073709551615"), Some(u64::MAX));
         assert_eq!(seed("0xff"), Some(255));
         assert_eq!(seed("1234567"), Some(1_234_567));
-        assert_eq!(seed("deadbee"), Some(0xdead_bee));
+        assert_eq!(seed("deadbee"), Some(0x0dea_dbee));
         assert_eq!(
             seed("0123456789abcdef0123456789abcdef01234567"),
             Some(0x0123_4567_89ab_cdef)

@@ -249,7 +249,10 @@ async fn serve(
         return;
     }
     let mut buf = vec![0; 64 * 1024];
-    while reads {
+    if !reads {
+        return std::future::pending().await;
+    }
+    loop {
         match stream.read(&mut buf).await {
             Ok(n) if n > 0 => {
                 if buf[..n].contains(&b'g') {
@@ -266,7 +269,6 @@ async fn serve(
             _ => return,
         }
     }
-    std::future::pending().await
 }
 
 // ---- real TCP on loopback ----
