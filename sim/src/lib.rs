@@ -6,7 +6,7 @@
 //! - [`disk`]: files whose durability is turmoil's, and whose names follow POSIX;
 //! - [`process`]: a process that can be stopped, on a machine whose kernel goes on;
 //! - [`world`]: hosts, links and clocks, and what can be done to them;
-//! - [`env`]: all of it as [`replisim::env::Env`], the node's only door;
+//! - [`mod@env`]: all of it as [`replisim::env::Env`], the node's only door;
 //! - [`simulation`]: turmoil's `Sim` and the world, stepped together.
 //!
 //! What knows about replication:

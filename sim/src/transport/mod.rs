@@ -27,7 +27,7 @@
 //! after one latency, a waiting connect goes on at once) and the kernel giving up on a
 //! connection by itself.
 //!
-//! [`conn`] is the state machine, [`link`] the timing, [`stream`] and [`listener`] the sockets.
+//! `conn` is the state machine, [`link`] the timing, [`stream`] and [`listener`] the sockets.
 //!
 //! Must never: use turmoil's own partitions, holds or loss.
 

@@ -220,7 +220,10 @@ async fn serve(
         return;
     }
     let mut buf = vec![0; 64 * 1024];
-    while reads {
+    if !reads {
+        return std::future::pending().await;
+    }
+    loop {
         match stream.read(&mut buf).await {
             Ok(n) if n > 0 => {
                 if buf[..n].contains(&b'g') {
@@ -237,7 +240,6 @@ async fn serve(
             _ => return,
         }
     }
-    std::future::pending().await
 }
 
 // ---- real TCP on loopback ----
@@ -293,7 +295,7 @@ async fn loopback_server(
                             return Some(done);
                         }
                         Some((Outage::Pause, done)) => {
-                            drop(done.send(()));
+                            done.send(()).expect("a waiting body");
                             // Blocks the thread on purpose: the process is stopped.
                             if resume.recv_timeout(secs(30)).is_err() {
                                 return None;
@@ -301,7 +303,7 @@ async fn loopback_server(
                         }
                         Some((Outage::Slow | Outage::Resume, done)) => {
                             pace.set(true);
-                            drop(done.send(()));
+                            done.send(()).expect("a waiting body");
                         }
                     },
                     accepted = listener.accept() => {
@@ -333,7 +335,7 @@ fn on_loopback<Fut: Future<Output = ()>>(reads: bool, body: impl Fn(Loopback) ->
         });
         drop(runtime);
         if let Some(done) = done {
-            drop(done.send(()));
+            done.send(()).expect("a waiting body");
         }
     });
     runtime().block_on(body(Loopback { port, orders, resume }));
