@@ -108,9 +108,6 @@ impl Campaign {
                 Ok((index, report)) => {
                     bar.inc(1);
                     bar.set_message(report.scenario.clone());
-                    if report.outcome != Outcome::Pass && self.fail_fast {
-                        flags.stop.store(true, Ordering::SeqCst);
-                    }
                     summary.add(&report);
                     waiting.insert(index, report);
                     let ends = |index: usize| {
@@ -150,7 +147,7 @@ impl Campaign {
             .build()
             .map_err(io::Error::other)?;
         let (sender, receiver) = mpsc::channel();
-        let twice = self.twice;
+        let (twice, fail_fast) = (self.twice, self.fail_fast);
         for (index, task) in tasks.iter().enumerate() {
             let Some((path, scenario)) = self.scenarios.get(task.scenario) else { continue };
             let (path, scenario, seed) = (path.clone(), scenario.clone(), task.seed);
@@ -165,6 +162,9 @@ impl Campaign {
                     compare(&mut report, &one(run, &scenario, seed, &options));
                 }
                 report.path = Some(path);
+                if fail_fast && report.outcome != Outcome::Pass {
+                    flags.stop.store(true, Ordering::SeqCst);
+                }
                 // Nobody listens any more after an interrupt.
                 let _ = sender.send((index, report));
             });

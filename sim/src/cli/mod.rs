@@ -162,8 +162,11 @@ fn print(text: &str) -> Result<ExitCode, Stop> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A scenario and its file.
+type Found = (PathBuf, Scenario);
+
 /// Reads files; shows every mistake of every file.
-fn read(paths: &[PathBuf]) -> Result<(Vec<(PathBuf, Scenario)>, Vec<Problems>), Stop> {
+fn read(paths: &[PathBuf]) -> Result<(Vec<Found>, Vec<Problems>), Stop> {
     let files = find::scenarios(paths).map_err(Stop::Usage)?;
     let mut good = Vec::new();
     let mut bad = Vec::new();

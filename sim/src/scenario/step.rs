@@ -43,7 +43,6 @@ macro_rules! actions {
         pub(super) struct StepTable {
             /// When, counted from the start of the run: a time like "5s", or a range like
             /// "5s..8s" from which each seed draws its own.
-            #[schemars(required)]
             at: Option<Spot<Range<Time>>>,
             $($(#[doc = $doc])+ $(#[serde(rename = $name)])? #[serde(skip_serializing_if = "Option::is_none")] $field: Option<$wire>,)+
         }
@@ -166,6 +165,7 @@ impl JsonSchema for Step {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut schema = StepTable::json_schema(generator);
         let one = ACTIONS.iter().map(|key| serde_json::json!({ "required": [key] })).collect();
+        schema.insert("required".to_owned(), serde_json::json!(["at"]));
         schema.insert("oneOf".to_owned(), serde_json::Value::Array(one));
         schema
     }

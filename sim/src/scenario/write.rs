@@ -313,6 +313,23 @@ fn inline(value: &Value) -> String {
         Value::Array(items) => {
             format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
         }
-        scalar => scalar.to_string().replace('\n', "\\n"),
+        Value::String(text) => basic_string(text),
+        scalar => scalar.to_string(),
     }
+}
+
+/// A string on one line, whatever it holds.
+fn basic_string(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

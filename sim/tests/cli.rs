@@ -1,0 +1,122 @@
+//! The command line as its users see it: messages and exit codes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What the command wrote, and how it ended. `root` is the folder it runs in.
+fn replisim_in(root: &PathBuf, args: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replisim"));
+    command
+        .current_dir(root)
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env_remove("CLICOLOR_FORCE")
+        .env("COLUMNS", "100");
+    for name in ["SIM_SEED", "SIM_SEEDS", "SIM_JOBS", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    let output = command.envs(environment.iter().copied()).output().expect("replisim runs");
+    let mut text = format!("exit code: {}\n", output.status.code().expect("no signal"));
+    for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
+        if !bytes.is_empty() {
+            text.push_str(&format!("--- {name}\n{}", String::from_utf8(bytes).expect("UTF-8")));
+        }
+    }
+    text
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn replisim(args: &[&str]) -> String {
+    replisim_in(&root(), args, &[])
+}
+
+/// Checks the text of a scenario.
+fn check(name: &str, text: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("bad.toml"), text).expect("a file");
+    replisim_in(&folder, &["check", "bad.toml"], &[])
+}
+
+const NODES: &str = "title = \"t\"\n[nodes.m1]\n[nodes.r1]\nreplicaof = \"m1\"\n";
+
+macro_rules! mistakes {
+    ($($name:ident: $text:expr;)+) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(check(stringify!($name), &format!("{NODES}{}", $text)));
+        }
+    )+};
+}
+
+mistakes! {
+    unknown_key: "[workload]\nrtae = 5\nvalue_bytes = 3\ncolour = 1\nrepl-timeout = 3\n";
+    unknown_section: "[netwrok]\nlatency = \"1ms\"\n";
+    wrong_type: "[workload]\nrate = true\nkeys = [1]\nread-from = 5\n[run]\nseeds = {}\n";
+    unknown_node: "[[step]]\nat = \"1s\"\nkill = \"rl\"\n[[step]]\nat = \"1s\"\npartition = { between = [\"m1\", \"zebra\"], kind = \"stall\" }\n";
+    bad_times: "[[step]]\nat = \"5\"\nkill = \"r1\"\n[[step]]\nat = \"8s..5s\"\nkill = \"r1\"\n[[step]]\nat = 5\nkill = \"r1\"\n[[step]]\nat = \"5 parsecs\"\nkill = \"r1\"\n";
+    late_step: "[[step]]\nat = \"5m\"\nkill = \"r1\"\n";
+    no_action: "[[step]]\nat = \"5s\"\n[[step]]\nkill = \"r1\"\n[[step]]\nat = \"1s\"\nkill = \"r1\"\nstart = \"r1\"\n[[step]]\nat = \"1s\"\ncrash = \"r1\"\n";
+    single_step: "[step]\nat = \"5s\"\nkill = \"r1\"\n";
+    unknown_kind: "[[step]]\nat = \"5s\"\npartition = { node = \"r1\", kind = \"stal\" }\n[[step]]\nat = \"5s\"\npartition = { kind = \"stall\" }\n[[step]]\nat = \"5s\"\npartition = { node = \"r1\" }\n";
+    directives: "[config]\nrepl-backlog-sice = 1\nport = 7000\n";
+    circle: "[nodes.a]\nreplicaof = \"b\"\n[nodes.b]\nreplicaof = \"a\"\n";
+    not_toml: "[workload\nrate = 5\n";
+    twice: "[workload]\nrate = 5\nrate = 6\n";
+    expectations: "[expect]\nviolation = \"psinc\"\nfull-syncs = { r2 = 1 }\n[run]\nseeds = \"a..b\"\ntick = \"7us\"\n";
+}
+
+#[test]
+fn missing_title_and_nodes() {
+    insta::assert_snapshot!(check("missing_title_and_nodes", "about = \"x\"\n"));
+}
+
+#[test]
+fn missing_file() {
+    insta::assert_snapshot!(replisim(&["run", "scenarios/partial-resync/short-cat.toml"]));
+    insta::assert_snapshot!(replisim(&["run", "short-cut"]));
+}
+
+#[test]
+fn no_match() {
+    insta::assert_snapshot!(replisim(&["run", "sim/src"]));
+}
+
+#[test]
+fn no_scenarios_here() {
+    let empty = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("empty");
+    std::fs::create_dir_all(&empty).expect("a folder");
+    insta::assert_snapshot!(replisim_in(&empty, &["run"], &[]));
+}
+
+#[test]
+fn bad_seeds() {
+    insta::assert_snapshot!(replisim(&["run", "--seed", "xyz"]));
+    insta::assert_snapshot!(replisim(&["run", "--seeds", "9..3"]));
+    insta::assert_snapshot!(replisim_in(&root(), &["run"], &[("SIM_SEEDS", "0")]));
+}
+
+#[test]
+fn help() {
+    insta::assert_snapshot!(replisim(&["run", "--help"]));
+}
+
+#[test]
+fn a_resolved_scenario_is_a_scenario() {
+    insta::assert_snapshot!(replisim(&[
+        "resolve",
+        "scenarios/partial-resync/short-cut.toml",
+        "--seed",
+        "7"
+    ]));
+}
+
+#[test]
+fn the_schema_is_the_committed_one() {
+    let committed =
+        std::fs::read_to_string(root().join("scenarios/scenario.schema.json")).expect("the schema");
+    assert_eq!(replisim(&["schema"]), format!("exit code: 0\n--- stdout\n{committed}"));
+}
