@@ -374,9 +374,6 @@ fn random_runs_reach_the_rare_states() {
         "transaction-cut",
     ];
     for mark in wanted {
-        assert!(
-            reached.contains_key(mark),
-            "{mark} was never reached: {reached:?}"
-        );
+        assert!(reached.contains_key(mark), "{mark} was never reached: {reached:?}");
     }
 }

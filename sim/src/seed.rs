@@ -114,10 +114,7 @@ mod tests {
         assert_eq!(seed("0xff"), Some(255));
         assert_eq!(seed("1234567"), Some(1_234_567));
         assert_eq!(seed("deadbee"), Some(0x0dea_dbee));
-        assert_eq!(
-            seed("0123456789abcdef0123456789abcdef01234567"),
-            Some(0x0123_4567_89ab_cdef)
-        );
+        assert_eq!(seed("0123456789abcdef0123456789abcdef01234567"), Some(0x0123_4567_89ab_cdef));
         assert_eq!(seed("DEADBEE"), seed("deadbee"));
         let zeros_and_ones = "1".repeat(40);
         assert_eq!(seed(&zeros_and_ones), Some(0x1111_1111_1111_1111));

@@ -22,16 +22,8 @@ fn every_write_has_its_form_on_the_stream() {
             ("sEt a 1", "+OK", "="),
             ("set a 2 eX 10", "+OK", "SET a 2 PXAT 1000000010000"),
             ("set a 2 px 10", "+OK", "SET a 2 PXAT 1000000000010"),
-            (
-                "set a 2 exat 1000000100",
-                "+OK",
-                "SET a 2 PXAT 1000000100000",
-            ),
-            (
-                "SET a 2 XX GET PXAT 1000000100000",
-                "$1 2",
-                "SET a 2 PXAT 1000000100000",
-            ),
+            ("set a 2 exat 1000000100", "+OK", "SET a 2 PXAT 1000000100000"),
+            ("SET a 2 XX GET PXAT 1000000100000", "$1 2", "SET a 2 PXAT 1000000100000"),
             ("set a 3 KEEPTTL GET", "$1 2", "set a 3 KEEPTTL"),
             ("set a 3 keepttl", "+OK", "="),
             ("ttl a", ":100", ""),
@@ -66,11 +58,7 @@ fn every_write_has_its_form_on_the_stream() {
             ("Unlink z", ":1", "="),
             ("EXPIRE a 100", ":1", "PEXPIREAT a 1000000100000"),
             ("pexpire a 100 xx", ":1", "PEXPIREAT a 1000000000100 xx"),
-            (
-                "expireat a 2000000000 GT",
-                ":1",
-                "PEXPIREAT a 2000000000000 GT",
-            ),
+            ("expireat a 2000000000 GT", ":1", "PEXPIREAT a 2000000000000 GT"),
             ("pexpireat a 1000000000500", ":1", "="),
             ("expire a 100 nx", ":0", ""),
             ("persist a", ":1", "="),
@@ -103,80 +91,41 @@ fn refusals_have_the_texts_of_redis_and_change_nothing() {
         ("set a 1 ex 10 px 10", "-ERR syntax error"),
         ("set a 1 keepttl ex 10", "-ERR syntax error"),
         ("set a 1 persist", "-ERR syntax error"),
-        (
-            "set a 1 ex x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("set a 1 ex x", "-ERR value is not an integer or out of range"),
         ("set a 1 ex 0", "-ERR invalid expire time in 'set' command"),
-        (
-            "set a 1 ex 9223372036854775",
-            "-ERR invalid expire time in 'set' command",
-        ),
-        (
-            "setex a -1 v",
-            "-ERR invalid expire time in 'setex' command",
-        ),
-        (
-            "getex a px -1",
-            "-ERR invalid expire time in 'getex' command",
-        ),
+        ("set a 1 ex 9223372036854775", "-ERR invalid expire time in 'set' command"),
+        ("setex a -1 v", "-ERR invalid expire time in 'setex' command"),
+        ("getex a px -1", "-ERR invalid expire time in 'getex' command"),
         ("getex a keepttl", "-ERR syntax error"),
-        (
-            "mset a 1 b",
-            "-ERR wrong number of arguments for 'mset' command",
-        ),
+        ("mset a 1 b", "-ERR wrong number of arguments for 'mset' command"),
         ("incr a", "-ERR value is not an integer or out of range"),
-        (
-            "decrby a -9223372036854775808",
-            "-ERR decrement would overflow",
-        ),
+        ("decrby a -9223372036854775808", "-ERR decrement would overflow"),
         ("incrbyfloat a 1", "-ERR value is not a valid float"),
-        (
-            "incrbyfloat x inf",
-            "-ERR increment would produce NaN or Infinity",
-        ),
+        ("incrbyfloat x inf", "-ERR increment would produce NaN or Infinity"),
         ("setrange a -1 x", "-ERR offset is out of range"),
         (
             "setrange a 536870911 ab",
             "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
         ),
-        (
-            "expire a 9223372036854775807",
-            "-ERR invalid expire time in 'expire' command",
-        ),
+        ("expire a 9223372036854775807", "-ERR invalid expire time in 'expire' command"),
         ("expire a 1 foo", "-ERR Unsupported option foo"),
         (
             "expire a 1 nx gt",
             "-ERR NX and XX, GT or LT options at the same time are not compatible",
         ),
-        (
-            "expire a 1 gt lt",
-            "-ERR GT and LT options at the same time are not compatible",
-        ),
+        ("expire a 1 gt lt", "-ERR GT and LT options at the same time are not compatible"),
         ("rename nosuch b", "-ERR no such key"),
-        (
-            "copy a a",
-            "-ERR source and destination objects are the same",
-        ),
+        ("copy a a", "-ERR source and destination objects are the same"),
         ("copy a b db 16", "-ERR DB index is out of range"),
-        (
-            "move a 0",
-            "-ERR source and destination objects are the same",
-        ),
+        ("move a 0", "-ERR source and destination objects are the same"),
         ("scan x", "-ERR invalid cursor"),
         ("scan 0 count 0", "-ERR syntax error"),
         ("swapdb 0 x", "-ERR invalid second DB index"),
         ("swapdb 99 x", "-ERR invalid second DB index"),
         ("swapdb 0 99", "-ERR DB index is out of range"),
         ("flushall async sync", "-ERR syntax error"),
-        (
-            "object foo a",
-            "-ERR unknown subcommand 'foo'. Try OBJECT HELP.",
-        ),
-        (
-            "object encoding",
-            "-ERR wrong number of arguments for 'object|encoding' command",
-        ),
+        ("object foo a", "-ERR unknown subcommand 'foo'. Try OBJECT HELP."),
+        ("object encoding", "-ERR wrong number of arguments for 'object|encoding' command"),
     ] {
         assert_eq!(bench.run(line), reply, "{line}");
         assert_eq!(bench.stream(line), "", "{line}");
@@ -217,13 +166,7 @@ fn a_master_deletes_what_has_expired_before_all_else() {
 #[test]
 fn set_with_a_past_deadline_is_propagated_as_it_is() {
     let mut bench = Bench::new(Delete);
-    check(
-        &mut bench,
-        &[
-            ("set a 1 pxat 1", "+OK", "SET a 1 PXAT 1"),
-            ("get a", "$-1", "DEL a"),
-        ],
-    );
+    check(&mut bench, &[("set a 1 pxat 1", "+OK", "SET a 1 PXAT 1"), ("get a", "$-1", "DEL a")]);
     bench.view = Alive;
     check(&mut bench, &[("SET a 1 PXAT 1", "+OK", "SET a 1 PXAT 1")]);
     assert_eq!(bench.keyspace.expiry(0, b"a"), Some(1));
@@ -278,11 +221,7 @@ fn reads_count_hits_and_misses_and_writes_do_not() {
         ("getset nosuch2 1", 0, 1),
     ] {
         bench.run(line);
-        assert_eq!(
-            (bench.effects.hits, bench.effects.misses),
-            (hits, misses),
-            "{line}"
-        );
+        assert_eq!((bench.effects.hits, bench.effects.misses), (hits, misses), "{line}");
     }
 }
 
@@ -291,19 +230,11 @@ fn what_changed_is_told_to_those_who_watch() {
     let mut bench = Bench::new(Delete);
     bench.run("mset a 1 b 2");
     for (line, touched, dirty) in [
-        (
-            "rename a c",
-            vec![(0, b"a".to_vec()), (0, b"c".to_vec())],
-            1,
-        ),
+        ("rename a c", vec![(0, b"a".to_vec()), (0, b"c".to_vec())], 1),
         ("move c 3", vec![(0, b"c".to_vec()), (3, b"c".to_vec())], 1),
         ("del b nosuch", vec![(0, b"b".to_vec())], 1),
         ("get nosuch", vec![], 0),
-        (
-            "mset x 1 y 2",
-            vec![(0, b"x".to_vec()), (0, b"y".to_vec())],
-            2,
-        ),
+        ("mset x 1 y 2", vec![(0, b"x".to_vec()), (0, b"y".to_vec())], 2),
     ] {
         bench.run(line);
         assert_eq!(bench.effects.touched, touched, "{line}");
@@ -326,26 +257,14 @@ fn the_table_describes_itself() {
             "*1 *10 $8 flushall :-1 *1 +write :0 :0 :0 *4 +@keyspace +@write +@slow +@dangerous *0 *0 *0",
         ),
         ("command getkeys mset a 1 b 2", "*2 $1 a $1 b"),
-        (
-            "command getkeys set a",
-            "-ERR Invalid number of arguments specified for command",
-        ),
+        ("command getkeys set a", "-ERR Invalid number of arguments specified for command"),
         ("command getkeys nosuch a", "-ERR Invalid command specified"),
-        (
-            "command getkeys dbsize a",
-            "-ERR The command has no key arguments",
-        ),
-        (
-            "command getkeys get",
-            "-ERR wrong number of arguments for 'command|getkeys' command",
-        ),
+        ("command getkeys dbsize a", "-ERR The command has no key arguments"),
+        ("command getkeys get", "-ERR wrong number of arguments for 'command|getkeys' command"),
         ("command docs nosuch", "*0"),
         ("command list filterby pattern PSET*", "*1 $6 psetex"),
         ("command list foo", "-ERR syntax error"),
-        (
-            "command foo",
-            "-ERR unknown subcommand 'foo'. Try COMMAND HELP.",
-        ),
+        ("command foo", "-ERR unknown subcommand 'foo'. Try COMMAND HELP."),
     ] {
         assert_eq!(bench.run(line), reply, "{line}");
     }

@@ -57,17 +57,10 @@ impl Config {
 
 /// Whether every `{...}` names a variable of process titles.
 fn is_title_template(template: &str) -> bool {
-    const VARIABLES: [&str; 7] = [
-        "title",
-        "listen-addr",
-        "server-mode",
-        "port",
-        "tls-port",
-        "unixsocket",
-        "config-file",
-    ];
-    template.split('{').skip(1).all(|rest| {
-        rest.split_once('}')
-            .is_some_and(|(name, _)| VARIABLES.contains(&name))
-    })
+    const VARIABLES: [&str; 7] =
+        ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
+    template
+        .split('{')
+        .skip(1)
+        .all(|rest| rest.split_once('}').is_some_and(|(name, _)| VARIABLES.contains(&name)))
 }

@@ -23,13 +23,8 @@ struct Recorder(Seen);
 
 impl Probe for Recorder {
     fn record(&mut self, _: Now, event: &Event<'_>) {
-        if let Event::StreamAdvanced {
-            id, offset, digest, ..
-        } = event
-        {
-            self.0
-                .borrow_mut()
-                .push((id.to_string(), offset.0, *digest));
+        if let Event::StreamAdvanced { id, offset, digest, .. } = event {
+            self.0.borrow_mut().push((id.to_string(), offset.0, *digest));
         }
     }
 }
@@ -74,10 +69,7 @@ const FIRST_PORT: u16 = 7000;
 impl World {
     /// Hosts with these directives, started; their ports are 7000, 7001, ...
     pub(crate) fn new(configs: &[&str]) -> Self {
-        let now = Now {
-            mono: Duration::ZERO,
-            unix_ms: 1_700_000_000_000,
-        };
+        let now = Now { mono: Duration::ZERO, unix_ms: 1_700_000_000_000 };
         let hosts = configs.iter().map(|config| Host {
             node: None,
             disk: BTreeMap::new(),
@@ -93,11 +85,7 @@ impl World {
             received: Vec::new(),
             lives: 0,
         });
-        let mut world = Self {
-            now,
-            hosts: hosts.collect(),
-            cut: false,
-        };
+        let mut world = Self { now, hosts: hosts.collect(), cut: false };
         for host in 0..configs.len() {
             world.start(host);
         }
@@ -180,19 +168,14 @@ impl World {
             .with(index, |node, now| node.accept(now, peer(9, true)))
             .expect("the host runs")
             .expect("there is room");
-        self.hosts[index]
-            .connections
-            .insert(id, Connection::default());
+        self.hosts[index].connections.insert(id, Connection::default());
         id
     }
 
     /// Sends a command line (words by spaces) without looking at the reply.
     pub(crate) fn send(&mut self, index: usize, client: ClientId, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
-        let connection = self.hosts[index]
-            .connections
-            .get_mut(&client)
-            .expect("connected");
+        let connection = self.hosts[index].connections.get_mut(&client).expect("connected");
         encode_command(&mut connection.input, &words);
         self.settle();
     }
@@ -225,9 +208,7 @@ impl World {
     /// A field of `INFO`.
     pub(crate) fn field(&mut self, index: usize, name: &str) -> String {
         let text = self.once(index, "INFO everything");
-        let found = text
-            .split('|')
-            .find_map(|line| line.strip_prefix(&format!("{name}:")));
+        let found = text.split('|').find_map(|line| line.strip_prefix(&format!("{name}:")));
         found.unwrap_or("missing").to_owned()
     }
 
@@ -272,9 +253,7 @@ impl World {
             moved |= self.feed(index, client);
             moved |= self.drain(index, client);
         }
-        if let Some(bytes) = self
-            .with(index, |node, _| node.take_master_output())
-            .flatten()
+        if let Some(bytes) = self.with(index, |node, _| node.take_master_output()).flatten()
             && let Some((_, master, client)) = self.hosts[index].upstream
             && let Some(connection) = self.hosts[master].connections.get_mut(&client)
         {
@@ -300,9 +279,7 @@ impl World {
     }
 
     fn drain(&mut self, index: usize, client: ClientId) -> bool {
-        let Some(output) = self
-            .with(index, |node, now| node.take_output(now, client))
-            .flatten()
+        let Some(output) = self.with(index, |node, now| node.take_output(now, client)).flatten()
         else {
             return false;
         };
@@ -311,11 +288,7 @@ impl World {
         self.with(index, |node, now| node.wrote(now, client, len));
         if output.close_after {
             // The test still wants to read the replies.
-            if self.hosts[index]
-                .connections
-                .get(&client)
-                .is_some_and(|c| c.replica.is_some())
-            {
+            if self.hosts[index].connections.get(&client).is_some_and(|c| c.replica.is_some()) {
                 self.close_client(index, client);
             } else {
                 self.with(index, |node, now| node.client_closed(now, client));
@@ -345,17 +318,12 @@ impl World {
     }
 
     fn close_client(&mut self, index: usize, client: ClientId) {
-        let replica = self.hosts[index]
-            .connections
-            .get(&client)
-            .and_then(|c| c.replica);
+        let replica = self.hosts[index].connections.get(&client).and_then(|c| c.replica);
         self.drop_client(index, client);
         if let Some(replica) = replica
             && let Some((attempt, ..)) = self.hosts[replica].upstream.take()
         {
-            self.with(replica, |node, now| {
-                node.master_closed(now, attempt, "closed by peer")
-            });
+            self.with(replica, |node, now| node.master_closed(now, attempt, "closed by peer"));
         }
     }
 
@@ -379,17 +347,10 @@ impl World {
             }
             Action::Receive(Receive::End { dir, file, .. }) => {
                 let bytes = std::mem::take(&mut self.hosts[index].received);
-                self.hosts[index]
-                    .disk
-                    .insert(format!("{dir}/{file}"), bytes.clone());
+                self.hosts[index].disk.insert(format!("{dir}/{file}"), bytes.clone());
                 self.load(index, 0, Some(bytes));
             }
-            Action::Save {
-                job,
-                snapshot,
-                dir,
-                file,
-            } => {
+            Action::Save { job, snapshot, dir, file } => {
                 let path = format!("{dir}/{file}");
                 if self.hosts[index].slow_disk {
                     self.hosts[index].held.push((job, snapshot, path));
@@ -398,28 +359,15 @@ impl World {
                 }
             }
             Action::AbortSave { job } => self.hosts[index].held.retain(|held| held.0 != job),
-            Action::SendFile {
-                client,
-                snapshot,
-                dir,
-                file,
-            } => {
+            Action::SendFile { client, snapshot, dir, file } => {
                 self.drain(index, client);
                 let bytes = self.hosts[index].disk[&format!("{dir}/{file}")].clone();
                 let header = format!("${}\r\n", bytes.len());
                 self.deliver(index, client, header.as_bytes());
                 self.deliver(index, client, &bytes);
-                self.with(index, |node, now| {
-                    node.transfer_finished(now, snapshot, client)
-                });
+                self.with(index, |node, now| node.transfer_finished(now, snapshot, client));
             }
-            Action::SendStream {
-                job,
-                snapshot,
-                id,
-                eof_mark,
-                clients,
-            } => {
+            Action::SendStream { job, snapshot, id, eof_mark, clients } => {
                 let mut bytes = b"$EOF:".to_vec();
                 bytes.extend_from_slice(&eof_mark);
                 bytes.extend_from_slice(b"\r\n");
@@ -434,17 +382,10 @@ impl World {
             }
             Action::AbortStream { .. } => {}
             Action::Load { job, dir, file } => {
-                let bytes = self.hosts[index]
-                    .disk
-                    .get(&format!("{dir}/{file}"))
-                    .cloned();
+                let bytes = self.hosts[index].disk.get(&format!("{dir}/{file}")).cloned();
                 self.load(index, job, bytes);
             }
-            Action::WriteFile {
-                job,
-                path,
-                contents,
-            } => {
+            Action::WriteFile { job, path, contents } => {
                 self.hosts[index].disk.insert(path, contents.into_bytes());
                 self.with(index, |node, now| node.file_written(now, job, Ok(())));
             }
@@ -473,10 +414,7 @@ impl World {
         };
         match accepted {
             Some(Ok(client)) => {
-                let connection = Connection {
-                    replica: Some(index),
-                    ..Connection::default()
-                };
+                let connection = Connection { replica: Some(index), ..Connection::default() };
                 self.hosts[master].connections.insert(client, connection);
                 self.hosts[index].upstream = Some((attempt, master, client));
                 self.with(index, |node, now| {
@@ -484,9 +422,7 @@ impl World {
                 });
             }
             _ => {
-                self.with(index, |node, now| {
-                    node.master_closed(now, attempt, "refused")
-                });
+                self.with(index, |node, now| node.master_closed(now, attempt, "refused"));
             }
         }
     }

@@ -78,10 +78,7 @@ fn a_cut_link_resumes() {
 fn strangers_are_not_served() {
     let mut world = World::new(&["requirepass secret"]);
     let client = world.connect(0);
-    assert_eq!(
-        world.ask(0, client, "GET a"),
-        "-NOAUTH Authentication required.|"
-    );
+    assert_eq!(world.ask(0, client, "GET a"), "-NOAUTH Authentication required.|");
     assert_eq!(
         world.ask(0, client, "FOO"),
         "-ERR unknown command 'FOO', with args beginning with: |"
@@ -90,17 +87,11 @@ fn strangers_are_not_served() {
         world.ask(0, client, "AUTH wrong"),
         "-WRONGPASS invalid username-password pair or user is disabled.|"
     );
-    assert_eq!(
-        world.ask(0, client, "HELLO 3"),
-        "-NOPROTO unsupported protocol version|"
-    );
+    assert_eq!(world.ask(0, client, "HELLO 3"), "-NOPROTO unsupported protocol version|");
     assert_eq!(world.ask(0, client, "AUTH default secret"), "+OK|");
     assert_eq!(world.ask(0, client, "GET a"), "$-1|");
     assert_eq!(world.ask(0, client, "RESET"), "+RESET|");
-    assert_eq!(
-        world.ask(0, client, "GET a"),
-        "-NOAUTH Authentication required.|"
-    );
+    assert_eq!(world.ask(0, client, "GET a"), "-NOAUTH Authentication required.|");
 }
 
 #[test]
@@ -154,10 +145,7 @@ fn a_transaction_reaches_the_replica_as_one() {
     assert_eq!(world.ask(0, client, "EXEC"), "*4|+OK|+OK|+OK|+OK|");
     assert_same(&world, 0, 1);
     let seen = world.hosts[1].seen.borrow().len() - before;
-    assert!(
-        seen <= 2,
-        "SELECT, then all of it at once, but there were {seen} steps"
-    );
+    assert!(seen <= 2, "SELECT, then all of it at once, but there were {seen} steps");
     world.once(0, "SET d 4");
     assert_eq!(world.once(1, "GET d"), "$1|4|");
     assert_eq!(world.once(1, "GET b"), "$-1|");
@@ -181,23 +169,12 @@ fn watch_notices_changes_and_expiry() {
     world.ask(0, client, "WATCH a");
     world.once(0, "FLUSHALL");
     world.ask(0, client, "MULTI");
-    assert_eq!(
-        world.ask(0, client, "EXEC"),
-        "*0|",
-        "a missing key is not touched by a flush"
-    );
+    assert_eq!(world.ask(0, client, "EXEC"), "*0|", "a missing key is not touched by a flush");
     world.ask(0, client, "WATCH a");
-    assert_eq!(
-        world.ask(0, client, "DISCARD"),
-        "-ERR DISCARD without MULTI|"
-    );
+    assert_eq!(world.ask(0, client, "DISCARD"), "-ERR DISCARD without MULTI|");
     world.once(0, "SET a 3");
     world.ask(0, client, "MULTI");
-    assert_eq!(
-        world.ask(0, client, "EXEC"),
-        "*-1|",
-        "a refused DISCARD forgets nothing"
-    );
+    assert_eq!(world.ask(0, client, "EXEC"), "*-1|", "a refused DISCARD forgets nothing");
 }
 
 #[test]
@@ -208,11 +185,7 @@ fn expiry_is_the_masters() {
     world.once(0, "SET b 1 PX 200");
     world.run(1000);
     assert_eq!(world.once(1, "GET a"), "$-1|");
-    assert_eq!(
-        world.once(1, "DBSIZE"),
-        ":2|",
-        "a replica deletes nothing by itself"
-    );
+    assert_eq!(world.once(1, "DBSIZE"), ":2|", "a replica deletes nothing by itself");
     assert_eq!(world.once(0, "SET a 2"), "+OK|");
     assert_eq!(world.once(1, "DBSIZE"), ":2|");
     assert_eq!(world.once(1, "GET a"), "$1|2|");
@@ -245,10 +218,7 @@ fn a_restarted_master_knows_its_replicas() {
     world.once(0, "SET stays 1");
     let client = world.connect(0);
     world.send(0, client, "SHUTDOWN SAVE");
-    assert_eq!(
-        world.hosts[0].exit, None,
-        "the replica has not acknowledged yet"
-    );
+    assert_eq!(world.hosts[0].exit, None, "the replica has not acknowledged yet");
     world.run(2000);
     assert_eq!(world.hosts[0].exit, Some(0));
     assert!(world.logged(0, "1 of 1 replicas are in sync when shutting down."));
@@ -274,10 +244,7 @@ fn shutdown_waits_for_lagging_replicas_and_can_be_aborted() {
     assert_eq!(world.ask(0, writer, "SET b 1"), "", "writes are held back");
     assert_eq!(world.once(0, "GET a"), "$1|1|");
     assert_eq!(world.once(0, "SHUTDOWN ABORT"), "+OK|");
-    assert_eq!(
-        world.replies(0, client),
-        "-ERR Errors trying to SHUTDOWN. Check logs.|"
-    );
+    assert_eq!(world.replies(0, client), "-ERR Errors trying to SHUTDOWN. Check logs.|");
     assert_eq!(world.replies(0, writer), "+OK|");
     world.send(0, client, "SHUTDOWN");
     world.run(6000);
@@ -291,14 +258,8 @@ fn one_save_at_a_time_and_writes_stop_after_a_failure() {
     world.hosts[0].slow_disk = true;
     world.once(0, "SET a 1");
     assert_eq!(world.once(0, "BGSAVE"), "+Background saving started|");
-    assert_eq!(
-        world.once(0, "BGSAVE"),
-        "-ERR Background save already in progress|"
-    );
-    assert_eq!(
-        world.once(0, "SAVE"),
-        "-ERR Background save already in progress|"
-    );
+    assert_eq!(world.once(0, "BGSAVE"), "-ERR Background save already in progress|");
+    assert_eq!(world.once(0, "SAVE"), "-ERR Background save already in progress|");
     world.once(0, "SET b 1");
     world.finish_saves(0);
     assert_eq!(world.field(0, "rdb_changes_since_last_save"), "1");
@@ -314,11 +275,7 @@ fn one_save_at_a_time_and_writes_stop_after_a_failure() {
     assert_eq!(world.once(0, "SET c 1"), "+OK|");
     world.kill(0);
     world.start(0);
-    assert_eq!(
-        world.once(0, "DBSIZE"),
-        ":2|",
-        "what was saved is there, what was not is gone"
-    );
+    assert_eq!(world.once(0, "DBSIZE"), ":2|", "what was saved is there, what was not is gone");
 }
 
 #[test]
@@ -368,11 +325,7 @@ fn a_pause_holds_commands_back() {
     assert_eq!(world.replies(0, client), "");
     let offset = world.field(0, "master_repl_offset");
     world.run(300);
-    assert_eq!(
-        world.field(0, "master_repl_offset"),
-        offset,
-        "the stream stands still"
-    );
+    assert_eq!(world.field(0, "master_repl_offset"), offset, "the stream stands still");
     world.run(300);
     assert_eq!(world.replies(0, client), "+OK|$1|1|");
     world.once(0, "CLIENT PAUSE 500");
@@ -420,11 +373,7 @@ fn who_waits_is_told_when_the_role_changes() {
     let client = world.connect(0);
     world.send(0, client, "WAIT 1 0");
     world.once(0, "REPLICAOF 10.0.0.9 7009");
-    assert!(
-        world
-            .replies(0, client)
-            .starts_with("-UNBLOCKED force unblock")
-    );
+    assert!(world.replies(0, client).starts_with("-UNBLOCKED force unblock"));
 }
 
 #[test]
@@ -436,10 +385,7 @@ fn a_replica_that_talks_is_disconnected() {
     assert!(world.replies(0, client).starts_with('$'));
     world.send(0, client, "GET a");
     assert_eq!(world.replies(0, client), "closed");
-    assert!(world.logged(
-        0,
-        "Replica generated a reply to command 'get', disconnecting it: "
-    ));
+    assert!(world.logged(0, "Replica generated a reply to command 'get', disconnecting it: "));
 }
 
 #[test]
@@ -451,15 +397,9 @@ fn monitors_see_commands_but_no_secrets() {
     world.once(0, "SET a 1");
     let seen = world.replies(0, client);
     assert!(seen.contains("\"AUTH\" \"(redacted)\""), "{seen}");
-    assert!(
-        seen.contains("[0 10.0.0.9:5000] \"SET\" \"a\" \"1\""),
-        "{seen}"
-    );
+    assert!(seen.contains("[0 10.0.0.9:5000] \"SET\" \"a\" \"1\""), "{seen}");
     assert!(!seen.contains("hush"));
-    assert_eq!(
-        world.ask(0, client, "GET a"),
-        "-ERR Replica can't interact with the keyspace|"
-    );
+    assert_eq!(world.ask(0, client, "GET a"), "-ERR Replica can't interact with the keyspace|");
 }
 
 #[test]
@@ -467,10 +407,7 @@ fn killed_clients_are_gone() {
     let mut world = linked("", 1);
     let victim = world.connect(0);
     let killer = world.connect(0);
-    assert_eq!(
-        world.ask(0, killer, &format!("CLIENT KILL ID {victim}")),
-        ":1|"
-    );
+    assert_eq!(world.ask(0, killer, &format!("CLIENT KILL ID {victim}")), ":1|");
     assert_eq!(world.replies(0, victim), "closed");
     assert_eq!(world.ask(0, killer, "CLIENT KILL TYPE replica"), ":1|");
     world.run(2000);
@@ -502,23 +439,12 @@ fn limits_hold() {
         .as_mut()
         .expect("runs")
         .accept(world.now, super::testing::peer(9, true));
-    assert_eq!(
-        refused.expect_err("full"),
-        "-ERR max number of clients reached\r\n"
-    );
+    assert_eq!(refused.expect_err("full"), "-ERR max number of clients reached\r\n");
     world.run(6000);
     assert_eq!(world.replies(0, first), "closed");
     let far = super::testing::peer(9, false);
-    let refused = world.hosts[0]
-        .node
-        .as_mut()
-        .expect("runs")
-        .accept(world.now, far);
-    assert!(
-        refused
-            .expect_err("protected mode")
-            .starts_with(b"-DENIED ")
-    );
+    let refused = world.hosts[0].node.as_mut().expect("runs").accept(world.now, far);
+    assert!(refused.expect_err("protected mode").starts_with(b"-DENIED "));
 }
 
 #[test]
@@ -538,9 +464,6 @@ fn min_replicas_guard_writes() {
     assert_eq!(world.once(0, "SET a 1"), "+OK|");
     world.kill(1);
     world.run(3000);
-    assert_eq!(
-        world.once(0, "SET a 2"),
-        "-NOREPLICAS Not enough good replicas to write.|"
-    );
+    assert_eq!(world.once(0, "SET a 2"), "-NOREPLICAS Not enough good replicas to write.|");
     assert_eq!(world.once(0, "GET a"), "$1|1|");
 }

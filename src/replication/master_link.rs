@@ -175,10 +175,7 @@ impl Replication {
                 let asked = handshake.awaits_psync_answer();
                 self.mark("cut-in-handshake");
                 if asked {
-                    self.log(
-                        LogLevel::Warning,
-                        "Master did not reply to PSYNC, will try later",
-                    );
+                    self.log(LogLevel::Warning, "Master did not reply to PSYNC, will try later");
                     self.failover_answer_lost();
                 } else {
                     self.log(

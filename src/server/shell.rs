@@ -59,10 +59,7 @@ impl<E: Env> Shell<E> {
         config_file: Option<(String, String)>,
         probe: Option<Box<dyn Probe>>,
     ) -> Rc<Self> {
-        let now = Now {
-            mono: Duration::ZERO,
-            unix_ms: env.unix_ms(),
-        };
+        let now = Now { mono: Duration::ZERO, unix_ms: env.unix_ms() };
         let (seed, process_id) = (env.random_seed(), env.process_id());
         let node = Node::new(now, config, config_file, seed, process_id, probe);
         Rc::new(Self {

@@ -83,10 +83,7 @@ fn slow_bandwidth_is_shared_by_the_connections_of_a_link() {
 
 #[test]
 fn slow_bandwidth_is_reached_over_a_long_way() {
-    let config = LinkConfig {
-        bandwidth_bytes_per_s: 10_000_000,
-        ..link(100)
-    };
+    let config = LinkConfig { bandwidth_bytes_per_s: 10_000_000, ..link(100) };
     // A round trip of 0.1 s for the connect, the transfer, and the last segment's way.
     assert_near(transfer(config, ms(5), 50_000_000, 1), ms(5_200));
 }

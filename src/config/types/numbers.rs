@@ -20,10 +20,7 @@ const UNITS: [(&str, u64); 8] = [
 pub fn parse_memory(text: &str) -> Option<u64> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
-    let factor = UNITS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
-        .1;
+    let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1;
     let number: u64 = match digits {
         "" => 0,
         _ => digits.parse().unwrap_or(u64::MAX),
