@@ -220,6 +220,7 @@ impl Cluster {
                     MasterLinkState::Connected => {
                         node.loading = false;
                         node.has_position = true;
+                        node.held_from = node.held_from.or(Some(node.offset));
                     }
                     _ => {}
                 }
@@ -290,6 +291,7 @@ impl Cluster {
         }
         if cause == "demoted" {
             state.has_position = true;
+            state.held_from = state.held_from.or(Some(offset));
         }
     }
 

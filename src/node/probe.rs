@@ -3,15 +3,15 @@
 
 use crate::env::Now;
 use crate::event::{Event, Origin, Probe, Role};
-use crate::replication::{Offset, ReplicationId};
+use crate::replication::Offset;
 
 use super::Node;
 
 /// The probe, and how much of the stream it has been shown.
 pub(crate) struct Watcher {
     probe: Option<Box<dyn Probe>>,
-    /// Id and offset last reported.
-    seen: Option<(ReplicationId, Offset)>,
+    /// Offset last reported, and the identity changes told by then.
+    seen: Option<(Offset, u64)>,
     /// Whether the command being executed has been told already.
     pub(crate) executed_told: bool,
 }
@@ -29,8 +29,13 @@ impl Watcher {
     /// Hands over one event.
     pub(crate) fn emit(&mut self, now: Now, event: &Event<'_>) {
         if let Some(probe) = &mut self.probe {
-            if let Event::Identity { id, offset, .. } | Event::Started { id, offset, .. } = event {
-                self.seen = Some((*id, *offset));
+            match (event, &mut self.seen) {
+                (Event::Started { offset, .. }, seen) => *seen = Some((*offset, 0)),
+                (Event::Identity { offset, .. }, Some((seen, changes))) => {
+                    *seen = *offset;
+                    *changes += 1;
+                }
+                _ => {}
             }
             probe.record(now, event);
         }
@@ -45,13 +50,13 @@ impl Node {
         }
         let (id, offset) = (self.replication.id(), self.replication.offset());
         // Before `Started` nothing is shown; jumps of the offset come as `Identity`.
-        let Some((_, from)) = self.probe.seen else {
-            return false;
+        let changes = self.replication.identity_changes();
+        let from = match self.probe.seen {
+            Some((from, told)) if told == changes && from < offset => from,
+            // Nothing new, or a jump that still stands among the core's outputs.
+            _ => return false,
         };
-        self.probe.seen = Some((id, offset));
-        if offset <= from {
-            return false;
-        }
+        self.probe.seen = Some((offset, changes));
         let bytes = self.replication.stream_since(from);
         let origin = match self.replication.role() {
             Role::Master => Origin::Written,

@@ -187,6 +187,7 @@ pub struct Replication {
     config: ReplicationConfig,
     ids: IdSource,
     out: VecDeque<Output>,
+    identity_changes: u64,
 
     // Who we are: one dataset, described by id and offset.
     id: ReplicationId,
@@ -232,6 +233,7 @@ impl Replication {
             config,
             ids,
             out: VecDeque::new(),
+            identity_changes: 0,
             id,
             second: None,
             offset: Offset(0),
@@ -359,6 +361,12 @@ impl Replication {
         self.backlog.as_ref().map_or(0, Backlog::held_bytes)
     }
 
+    /// How often role, id, second id or offset have changed other than by the stream growing:
+    /// tells a growth of the offset from a jump.
+    pub fn identity_changes(&self) -> u64 {
+        self.identity_changes
+    }
+
     // --- small tools of all the parts
 
     fn emit(&mut self, output: Output) {
@@ -382,6 +390,7 @@ impl Replication {
             offset: self.offset,
             cause,
         };
+        self.identity_changes += 1;
         self.out.push_back(Output::Event(event));
     }
 
