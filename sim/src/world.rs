@@ -469,9 +469,24 @@ impl World {
         self.with_link(from, to, |link| link.policy)
     }
 
-    /// Changes how fast the link from one host to another is, for what is sent from now on.
+    /// Changes how fast the link from one host to another is. What waits for a link that gets
+    /// more bandwidth goes on at the new speed; one that gets less keeps its promises.
     pub fn slow_link(&self, from: HostId, to: HostId, config: LinkConfig) {
-        self.with_link(from, to, |link| link.config = config.normalised());
+        let now = self.now();
+        let mut wakers = Wakers::new();
+        {
+            let mut state = self.0.state.borrow_mut();
+            let State { conns, links, .. } = &mut *state;
+            if let Some(sooner) = links[from.0][to.0].reconfigure(now, config) {
+                for conn in conns.values_mut() {
+                    if let Some(side) = (0..2).find(|side| conn.route(*side) == (from, to)) {
+                        conn.advance(now, passes(conn, links), &mut wakers);
+                        conn.hurry(side, &sooner, &mut wakers);
+                    }
+                }
+            }
+        }
+        wake(wakers);
     }
 
     /// How fast the link from one host to another is.

@@ -380,6 +380,25 @@ impl Conn {
         back.wake(wakers);
     }
 
+    /// The link that `side` sends over has become faster: everything on its way arrives `sooner`,
+    /// in the same order.
+    pub fn hurry(
+        &mut self,
+        side: usize,
+        sooner: &impl Fn(Duration) -> Duration,
+        wakers: &mut Wakers,
+    ) {
+        let pipe = &mut self.pipes[side];
+        for segment in &mut pipe.in_flight {
+            segment.at = sooner(segment.at);
+        }
+        pipe.rst = pipe.rst.map(sooner);
+        if !pipe.fin_arrived {
+            pipe.fin = pipe.fin.map(sooner);
+        }
+        pipe.wake(wakers);
+    }
+
     /// Who is to be woken when `side` may read.
     pub fn wait_readable(&mut self, side: usize, waker: &Waker) {
         set_waker(&mut self.pipes[1 - side].reader, waker);
