@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -399,7 +400,6 @@ fn clients_over_the_limit_are_told() {
 
 /// Sends bytes that no client library would, and reads until the server has nothing more to say.
 fn raw(server: &Server, bytes: &[u8]) -> String {
-    use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
     stream.write_all(bytes).unwrap();
@@ -426,7 +426,8 @@ fn malformed_requests_are_answered_and_hurt_no_one() {
     ] {
         assert_eq!(raw(&server, bytes), answer, "{}", String::from_utf8_lossy(bytes));
     }
-    let garbage: Vec<u8> = (0..200_000_u32).map(|n| (n * 2_654_435_761 >> 13) as u8).collect();
+    let garbage: Vec<u8> =
+        (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     raw(&server, &garbage);
     assert_eq!(server.query::<usize>(&["EXISTS", "stolen"]), 0);
 }
@@ -436,10 +437,14 @@ fn rdb_tools_get_what_they_ask_for() {
     let server = Server::start(Program::Ours, &[]);
     fill(&server, "key", 100);
     for filter in ["rdb-only 1", "rdb-filter-only functions", "rdb-filter-only \"\""] {
-        let asked = format!("REPLCONF capa eof\r\nREPLCONF {filter}\r\nSYNC\r\n");
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-        let (head, body) = snapshot_from(&mut stream, asked.as_bytes());
-        assert_eq!(head, "+OK\r\n+OK\r\n", "{filter}");
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let asked = format!("REPLCONF capa eof\r\nREPLCONF {filter}\r\n");
+        stream.write_all(asked.as_bytes()).unwrap();
+        let mut answer = [0; 10];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n+OK\r\n", "{filter}");
+        let body = snapshot_from(&mut stream);
         assert!(body.starts_with(b"REDIS0010"), "{filter}");
         let keys = body.windows(4).filter(|window| window == b"key:").count();
         let wanted = if filter.ends_with("functions") { 0 } else { 200 };
@@ -447,24 +452,20 @@ fn rdb_tools_get_what_they_ask_for() {
     }
 }
 
-/// The replies before a diskless snapshot, and the snapshot.
-fn snapshot_from(stream: &mut std::net::TcpStream, request: &[u8]) -> (String, Vec<u8>) {
-    use std::io::{Read, Write};
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-    stream.write_all(request).unwrap();
+/// The diskless snapshot that `SYNC` is answered with.
+fn snapshot_from(stream: &mut std::net::TcpStream) -> Vec<u8> {
+    stream.write_all(b"SYNC\r\n").unwrap();
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let count = stream.read(&mut buffer).unwrap();
         assert!(count > 0, "closed: {}", String::from_utf8_lossy(&read));
         read.extend_from_slice(&buffer[..count]);
+        // Newlines before it keep the link alive while the snapshot is made.
         let Some(start) = read.windows(5).position(|window| window == b"$EOF:") else { continue };
-        let (head, rest) = read.split_at(start);
-        let Some((mark, body)) = rest[5..].split_at_checked(40) else { continue };
+        let Some((mark, body)) = read[start + 5..].split_at_checked(40) else { continue };
         if let Some(end) = body.windows(40).position(|window| window == mark) {
-            let head = String::from_utf8(head.to_vec()).unwrap();
-            // Newlines keep the link alive while the snapshot is made.
-            return (head.trim_end_matches('\n').to_owned() + "\n", body[2..end].to_vec());
+            return body[2..end].to_vec();
         }
     }
 }
