@@ -17,7 +17,7 @@
 //! What a run is made of:
 //! - [`scenario`]: the files, their diagnostics, and the builder that makes the same in code;
 //! - [`run`](mod@run): one run of one scenario; [`recorder`] and [`trace`]: what is noted of it;
-//! - [`report`] and [`cli`]: what the user sees.
+//! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees.
 //!
 //! Nothing in here reads a clock, a thread or randomness of the machine it runs on. A simulation
 //! lives in one thread and shares nothing with another.
@@ -43,6 +43,7 @@ pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod simulation;
+pub mod story;
 pub mod trace;
 pub mod transport;
 pub mod workload;

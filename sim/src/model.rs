@@ -318,7 +318,27 @@ impl Step<'_> {
                 }
                 _ => Answer::Anything,
             },
+            (b"DEBUG", [what, count, options @ ..]) if what.eq_ignore_ascii_case(b"populate") => {
+                self.populate(number(count).unwrap_or(0), options);
+                ok()
+            }
             _ => Answer::Unknown,
+        }
+    }
+
+    /// `DEBUG POPULATE count [prefix [size]]`: keys that are there already stay as they are.
+    fn populate(&mut self, count: i64, options: &[&[u8]]) {
+        let prefix = options.first().copied().unwrap_or(b"key");
+        let size = options.get(1).and_then(|size| number(size)).unwrap_or(0) as usize;
+        for index in 0..count {
+            let key = [prefix, format!(":{index}").as_bytes()].concat();
+            if self.model.get(self.db, &key).is_none() {
+                let mut value = format!("value:{index}").into_bytes();
+                if size > 0 {
+                    value.resize(size, 0);
+                }
+                self.put(&key, value, None);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use replisim::event::{Event, Probe};
 use crate::cluster::{Cluster, NodeIndex};
 use crate::invariant::{Fate, Found, Invariant, Sight};
 use crate::report::Violation;
+use crate::story::Story;
 use crate::trace::{self, RollingHash};
 
 /// A run with more violations than this has said enough.
@@ -36,6 +37,7 @@ pub struct Recorder {
     trace: Option<Box<dyn Write>>,
     trace_error: Option<io::Error>,
     lines: Option<Vec<String>>,
+    story: Option<Story>,
 }
 
 impl Recorder {
@@ -52,6 +54,7 @@ impl Recorder {
             trace: None,
             trace_error: None,
             lines: None,
+            story: None,
         }
     }
 
@@ -70,6 +73,16 @@ impl Recorder {
     /// Keeps the trace's lines in memory, to compare two runs.
     pub fn keep_lines(&mut self) {
         self.lines = Some(Vec::new());
+    }
+
+    /// Tells the run in lines for people.
+    pub fn tell(&mut self) {
+        self.story = Some(Story::default());
+    }
+
+    /// What was told.
+    pub fn take_story(&mut self) -> Vec<String> {
+        self.story.as_mut().map(Story::take).unwrap_or_default()
     }
 
     /// The lines kept.
@@ -107,6 +120,15 @@ impl Recorder {
         if let Event::Mark(name) = event {
             *self.marks.entry(name).or_default() += 1;
         }
+        if let Some(story) = &mut self.story {
+            let cluster = &self.cluster;
+            let peer = |ip: &str| match cluster.by_ip(ip) {
+                Some(peer) => cluster.nodes[peer].name.clone(),
+                None => ip.to_owned(),
+            };
+            story.event(at, &cluster.nodes[node].name, event, peer);
+        }
+        let before = self.violations.len();
         if !self.is_hopeless() {
             let sight = Sight { at, now, node, event };
             for invariant in &mut self.invariants {
@@ -115,13 +137,26 @@ impl Recorder {
                 invariant.observe(&self.cluster, &sight, &mut found);
             }
         }
+        self.tell_violations(before);
         self.cluster.apply(at, node, event);
+    }
+
+    fn tell_violations(&mut self, before: usize) {
+        if let Some(story) = &mut self.story {
+            for violation in &self.violations[before..] {
+                let text = format!("{} violated: {}", violation.invariant, violation.message);
+                story.world(violation.at, &text);
+            }
+        }
     }
 
     /// The world did something; `text` says what, in the words of the scenario.
     pub fn world(&mut self, text: &str) {
         let at = (self.at)();
         self.hash.text(text);
+        if let Some(story) = &mut self.story {
+            story.world(at, text);
+        }
         if self.trace.is_some() || self.lines.is_some() {
             self.write_line(trace::world_line(at, text).to_string());
         }
@@ -141,6 +176,7 @@ impl Recorder {
     /// A violation that the runner itself found.
     pub fn violation(&mut self, invariant: &'static str, node: &str, message: String) {
         let at = (self.at)();
+        let before = self.violations.len();
         self.violations.push(Violation {
             invariant: invariant.to_owned(),
             at,
@@ -148,6 +184,7 @@ impl Recorder {
             message,
             detail: Vec::new(),
         });
+        self.tell_violations(before);
     }
 
     fn write_line(&mut self, line: String) {

@@ -70,7 +70,7 @@ impl fmt::Display for Seed {
 /// Why a text is not a seed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not a seed: expected a decimal number, 0x and hex digits, or a git hash (7 to 40 hex digits)"
+    "`{text}` is not a seed: a seed is a decimal number, a 0x number, or a git hash of 7 to 40 digits"
 )]
 pub struct SeedError {
     /// What was given.

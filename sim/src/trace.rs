@@ -13,6 +13,12 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// Version of the trace's lines; grows when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
 
+/// The commit this was built from, or `unknown` outside a git checkout.
+pub const COMMIT: &str = env!("REPLISIM_COMMIT");
+
+/// FNV-1a of the Cargo.lock it was built with: 16 hex digits.
+pub const LOCKFILE: &str = env!("REPLISIM_LOCKFILE");
+
 /// First line of a trace file.
 pub fn header(scenario: &str, seed: u64) -> Value {
     json!({
@@ -21,7 +27,8 @@ pub fn header(scenario: &str, seed: u64) -> Value {
         "scenario": scenario,
         "seed": seed.to_string(),
         "version": env!("CARGO_PKG_VERSION"),
-        "commit": option_env!("REPLISIM_COMMIT"),
+        "commit": COMMIT,
+        "lockfile": LOCKFILE,
     })
 }
 

@@ -4,6 +4,8 @@
 //! descriptors, signals), and runs `server::run` over `TokioEnv`. Everything else is the same
 //! code that the simulator runs.
 
+#![allow(clippy::disallowed_methods, reason = "the process of the real world")]
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -120,7 +120,7 @@ fn fill(node: &mut Node, now: Now, id: ClientId, count: &[u8], more: &Args<'_>) 
     };
     populate(&mut ctx, count, prefix, size);
     node.settle(now, id, db, &[]);
-    node.report_dataset(now);
+    node.owe_dataset_report();
     ok(node, id)
 }
 

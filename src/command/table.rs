@@ -1,7 +1,7 @@
 //! The one table of commands: what exists, how many arguments it takes, what it may do, where
 //! its keys are, and who handles it.
 //!
-//! Each family file lists its own in a `COMMANDS` slice; [`FAMILIES`] collects them. Lookup is
+//! Each family file lists its own in a `COMMANDS` slice; `FAMILIES` collects them. Lookup is
 //! one hash and, nearly always, one comparison: the index is computed by the compiler.
 //!
 //! Must never: know what a command does. A rule that holds for a kind of commands (writes on a

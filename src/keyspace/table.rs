@@ -6,7 +6,7 @@
 //! writes to it cost nothing more. There is no rehash of the whole: a full leaf splits in two, and
 //! two small neighbours become one.
 //!
-//! A branch resolves [`BRANCH_BITS`] bits of the hash, but is no wider than it must be: it owns
+//! A branch resolves `BRANCH_BITS` bits of the hash, but is no wider than it must be: it owns
 //! each child once, and `slots` says which child a slot leads to, so that one leaf covers 1, 2, 4
 //! ... 64 neighbouring slots (extendible hashing inside a branch).
 //!

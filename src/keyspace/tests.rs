@@ -163,6 +163,7 @@ fn a_snapshot_stays_what_it_was() {
     assert_eq!(snapshot.expires(0) + snapshot.expires(1), 1667);
     assert_eq!(snapshot.digest(), digest);
     let copied = snapshot.clone();
+    #[expect(clippy::disallowed_methods, reason = "that a snapshot may go to a thread is tested")]
     let loaded = std::thread::spawn(move || {
         let mut loaded = Keyspace::new(16, 99, true);
         for entry in copied.into_entries() {

@@ -282,6 +282,9 @@ impl Node {
         let is_replica = self.replication.is_replica(LinkId(id));
         self.report_executed(now, id, before.db, before.reply, args);
         self.probe.executed_told = false;
+        if std::mem::take(&mut self.probe.dataset_owed) {
+            self.report_dataset(now);
+        }
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };

@@ -14,11 +14,13 @@ pub(crate) struct Watcher {
     seen: Option<(Offset, u64)>,
     /// Whether the command being executed has been told already.
     pub(crate) executed_told: bool,
+    /// Whether that command changed the dataset past the stream, and this is still to be told.
+    pub(crate) dataset_owed: bool,
 }
 
 impl Watcher {
     pub(crate) fn new(probe: Option<Box<dyn Probe>>) -> Self {
-        Self { probe, seen: None, executed_told: false }
+        Self { probe, seen: None, executed_told: false, dataset_owed: false }
     }
 
     /// Whether someone watches.
@@ -66,6 +68,12 @@ impl Node {
         let event = Event::StreamAdvanced { id, offset, bytes: &bytes, digest, origin };
         self.probe.emit(now, &event);
         true
+    }
+
+    /// The command being executed changes the dataset past the stream: tell so once the command
+    /// itself has been told.
+    pub(crate) fn owe_dataset_report(&mut self) {
+        self.probe.dataset_owed = true;
     }
 
     /// Reports a change of the dataset by which the stream did not grow.

@@ -258,7 +258,7 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
         scenarios: good,
         seeds: asked,
         jobs,
-        options: RunOptions { trace: args.trace.clone(), keep_trace: false },
+        options: RunOptions { trace: args.trace.clone(), keep_trace: false, story: args.verbose },
         fail_fast: args.fail_fast,
         twice: args.twice,
         quiet: args.quiet,

@@ -13,7 +13,6 @@ use crate::cluster::{Cluster, NodeIndex, NodeState};
 const CRON: Duration = Duration::from_millis(1200);
 
 /// See the module's text.
-#[derive(Default)]
 pub(super) struct Ack;
 
 fn has_applied(cluster: &Cluster, master: &NodeState, node: NodeIndex, target: Offset) -> bool {

@@ -35,8 +35,11 @@ struct Twin {
     /// Changes not yet carried by the stream.
     pending: Vec<Change>,
     /// Commands queued by clients in `MULTI`.
-    queued: BTreeMap<u64, Vec<(u32, Vec<Vec<u8>>)>>,
+    queued: BTreeMap<u64, Vec<Queued>>,
 }
+
+/// A command in `MULTI`: the database selected when it was sent, name and arguments.
+type Queued = (u32, Vec<Vec<u8>>);
 
 /// The model at the moment of a snapshot.
 struct Copy {

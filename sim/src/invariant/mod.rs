@@ -92,7 +92,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(offset::Offsets::default()),
         Box::new(psync::Psync),
         Box::new(psync::NeedlessFullSync),
-        Box::new(ack::Ack::default()),
+        Box::new(ack::Ack),
         Box::new(data::Data::default()),
         Box::new(guard::ReadOnly),
         Box::new(guard::Auth),

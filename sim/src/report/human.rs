@@ -143,6 +143,9 @@ impl Renderer for Human {
                 report.seed,
                 report.outcome.word()
             );
+            for line in &report.story {
+                let _ = writeln!(text, "{line}");
+            }
             for (mark, count) in &report.marks {
                 let _ = writeln!(text, "        {DIM}{mark}: {count}{RESET}");
             }

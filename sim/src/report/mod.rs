@@ -85,6 +85,8 @@ pub struct RunReport {
     pub marks: Vec<(String, u64)>,
     /// The trace's lines, if they were asked for.
     pub trace: Vec<String>,
+    /// The run in lines for people, if it was to be told.
+    pub story: Vec<String>,
 }
 
 impl RunReport {
@@ -106,6 +108,7 @@ impl RunReport {
             partial_syncs: 0,
             marks: Vec::new(),
             trace: Vec::new(),
+            story: Vec::new(),
         }
     }
 

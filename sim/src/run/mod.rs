@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     /// Keep the trace's lines in the report, to compare two runs.
     pub keep_trace: bool,
+    /// Tell the run in lines for people.
+    pub story: bool,
 }
 
 /// A function that runs one scenario. It may panic: the caller reports that as an error.
@@ -293,6 +295,7 @@ impl<'a> Run<'a> {
         report.full_syncs = nodes.iter().map(|node| node.full_syncs).sum();
         report.partial_syncs = nodes.iter().map(|node| node.partial_syncs).sum();
         report.marks = recorder.marks.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        report.story = recorder.take_story();
         if self.keep_trace {
             report.trace = recorder.take_lines();
         }
@@ -308,6 +311,9 @@ fn open_trace(
 ) -> Result<Option<PathBuf>, RunError> {
     if options.keep_trace {
         recorder.keep_lines();
+    }
+    if options.story {
+        recorder.tell();
     }
     let Some(folder) = &options.trace else {
         return Ok(None);

@@ -25,7 +25,7 @@ impl Run<'_> {
             && step.at <= self.sim.elapsed()
         {
             self.done += 1;
-            self.recorder.borrow_mut().world(&format!("{:?}", step.action));
+            self.recorder.borrow_mut().world(&step.action.to_string());
             if !matches!(step.action, StepAction::Check { .. }) {
                 self.last_fault = self.sim.elapsed();
             }

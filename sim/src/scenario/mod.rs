@@ -38,6 +38,7 @@ pub mod schema;
 pub mod spot;
 pub mod step;
 mod structure;
+mod tell;
 mod validate;
 pub mod value;
 mod write;

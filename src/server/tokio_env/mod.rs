@@ -3,6 +3,11 @@
 //!
 //! The only place of this crate that may touch any of them.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the real world: its clock, threads and process id come from here"
+)]
+
 mod background;
 mod files;
 mod log;
@@ -106,7 +111,6 @@ impl Env for TokioEnv {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is where the clock comes from")]
 fn unix_ms() -> u64 {
     // A clock before 1970 counts as 1970.
     std::time::SystemTime::now()
