@@ -380,6 +380,31 @@ impl Conn {
         back.wake(wakers);
     }
 
+    /// The link that `side` sends over changed its speed: `carry` says when so many bytes, given
+    /// to it now, arrive.
+    pub fn retime(
+        &mut self,
+        side: usize,
+        now: Duration,
+        mut carry: impl FnMut(usize) -> Duration,
+        wakers: &mut Wakers,
+    ) {
+        let pipe = &mut self.pipes[side];
+        let mut last = now;
+        for segment in &mut pipe.in_flight {
+            last = last.max(carry(segment.len));
+            segment.at = last;
+        }
+        if !pipe.fin_arrived && pipe.fin.is_some() {
+            last = last.max(carry(0));
+            pipe.fin = Some(last);
+        }
+        if pipe.rst.is_some_and(|at| at > now) {
+            pipe.rst = Some(last.max(carry(0)));
+        }
+        pipe.wake(wakers);
+    }
+
     /// Who is to be woken when `side` may read.
     pub fn wait_readable(&mut self, side: usize, waker: &Waker) {
         set_waker(&mut self.pipes[1 - side].reader, waker);

@@ -100,6 +100,12 @@ impl Link {
         }
     }
 
+    /// Another speed from now on; whatever is on its way is to be carried again.
+    pub fn set_config(&mut self, now: Duration, config: LinkConfig) {
+        self.config = config.normalised();
+        self.busy_until = now;
+    }
+
     /// A travel time drawn from the link's own stream.
     pub fn latency(&mut self) -> Duration {
         let LinkConfig { latency_min_us: min, latency_max_us: max, .. } = self.config;

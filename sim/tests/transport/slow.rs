@@ -180,6 +180,44 @@ fn slow_small_segments_make_short_reads() -> Result<(), SimError> {
     Ok(())
 }
 
+/// What waits for a slow link is not bound to its slowness for ever.
+#[test]
+fn slow_bytes_on_their_way_gain_from_more_bandwidth() -> Result<(), SimError> {
+    let mut sim = sim(5);
+    let got = Rc::new(Cell::new(0));
+    let seen = got.clone();
+    sim.add_host("server", move |env| {
+        let got = seen.clone();
+        async move {
+            let mut listener = listen(&env).await?;
+            let (mut stream, _) = listener.accept().await?;
+            let mut buf = vec![0; 4096];
+            loop {
+                let n = stream.read(&mut buf).await?;
+                if n == 0 {
+                    return Ok(());
+                }
+                got.set(got.get() + n);
+            }
+        }
+    });
+    sim.add_client("client", |env| async move {
+        let (mut stream, _) = env.connect("server", PORT).await?;
+        stream.write_all(&[7; 100_000]).await?;
+        std::future::pending().await
+    });
+    let config = LinkConfig { bandwidth_bytes_per_s: 1_000, segment_bytes: 500, ..link(1) };
+    sim.slow_link("client", "server", config)?;
+    sim.run_for(secs(10))?;
+    assert!((9_000..=10_000).contains(&got.get()), "{} bytes in 10 s", got.get());
+    sim.slow_link("client", "server", LinkConfig { bandwidth_bytes_per_s: 100_000, ..config })?;
+    sim.run_for(ms(500))?;
+    assert!((50_000..=62_000).contains(&got.get()), "{} bytes in 10.5 s", got.get());
+    sim.run_for(ms(600))?;
+    assert_eq!(got.get(), 100_000);
+    Ok(())
+}
+
 #[test]
 fn slow_one_way_leaves_the_other_alone() -> Result<(), SimError> {
     let mut sim = sim(4);
