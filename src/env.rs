@@ -180,6 +180,10 @@ pub trait Env: Clone + 'static {
     /// Writes a log line that has passed the node's `loglevel`.
     fn log(&self, line: &LogLine);
 
+    /// Connections made from now on have their idle peers probed after this long; `None`: never
+    /// (`tcp-keepalive`). A world whose connections cannot be left hanging ignores it.
+    fn set_tcp_keepalive(&self, _idle: Option<Duration>) {}
+
     /// Process id, as the log and `INFO server` show it.
     fn process_id(&self) -> u32;
 }

@@ -158,3 +158,24 @@ fn a_chain_of_both_survives_a_promotion() {
         assert_eq!(middle.info("sync_partial_ok"), "1");
     }
 }
+
+#[test]
+fn a_failover_goes_there_and_back() {
+    if !redis_is_installed("a_failover_goes_there_and_back") {
+        return;
+    }
+    let Pair { master: ours, replica: redis } = pair(Program::Ours, Program::Redis, &[]);
+    let rounds = [(&ours, &redis, "there"), (&redis, &ours, "and back")];
+    for (from, to, key) in rounds {
+        let port = to.port.to_string();
+        from.query::<()>(&["FAILOVER", "TO", "127.0.0.1", &port, "TIMEOUT", "20000"]);
+        wait_until("the roles are swapped", || {
+            to.info("role") == "master" && from.info("role") == "slave"
+        });
+        fill(to, key, 100);
+        from.wait_in_sync(to);
+        assert_eq!(to.info("sync_partial_ok"), "1");
+    }
+    assert_eq!(redis.info("sync_full"), "0");
+    assert_eq!(ours.info("sync_full"), "1");
+}

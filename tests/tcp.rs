@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 
 use redis::ErrorKind;
@@ -394,4 +396,152 @@ fn clients_over_the_limit_are_told() {
     );
     drop(second);
     wait_until("there is room again", || server.try_query::<String>(&["PING"]).is_ok());
+}
+
+/// Sends bytes that no client library would, and reads until the server has nothing more to say.
+fn raw(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end too: the server closed with our bytes unread.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn malformed_requests_are_answered_and_hurt_no_one() {
+    let server = Server::start(Program::Ours, &[]);
+    for (bytes, answer) in [
+        (&b"*1\r\n$4\r\nPING\r\n"[..], "+PONG\r\n"),
+        (b"*1\r\nfoo\r\n", "-ERR Protocol error: expected '$', got 'f'\r\n"),
+        (b"*abc\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*2147483648\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*1\r\n$-5\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+        (b"*1\r\n$536870913\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+        (b"SET a \"b\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"),
+        (b"*2\r\n$3\r\nGET\r\n$536870912\r\nhalf", ""),
+        (b"POST / HTTP/1.1\r\nHost: here\r\n\r\nSET stolen 1\r\n", ""),
+    ] {
+        assert_eq!(raw(&server, bytes), answer, "{}", String::from_utf8_lossy(bytes));
+    }
+    let garbage: Vec<u8> =
+        (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    raw(&server, &garbage);
+    assert_eq!(server.query::<usize>(&["EXISTS", "stolen"]), 0);
+}
+
+#[test]
+fn rdb_tools_get_what_they_ask_for() {
+    let server = Server::start(Program::Ours, &[]);
+    fill(&server, "key", 100);
+    for filter in ["rdb-only 1", "rdb-filter-only functions", "rdb-filter-only \"\""] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let asked = format!("REPLCONF capa eof\r\nREPLCONF {filter}\r\n");
+        stream.write_all(asked.as_bytes()).unwrap();
+        let mut answer = [0; 10];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n+OK\r\n", "{filter}");
+        let body = snapshot_from(&mut stream);
+        assert!(body.starts_with(b"REDIS0010"), "{filter}");
+        let keys = body.windows(4).filter(|window| window == b"key:").count();
+        // There are no functions to send, and a filter may be given more than it asked for.
+        assert_eq!(keys, 200, "{filter}");
+    }
+}
+
+/// The diskless snapshot that `SYNC` is answered with.
+fn snapshot_from(stream: &mut std::net::TcpStream) -> Vec<u8> {
+    stream.write_all(b"SYNC\r\n").unwrap();
+    let mut read = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "closed: {}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&buffer[..count]);
+        // Newlines before it keep the link alive while the snapshot is made.
+        let Some(start) = read.windows(5).position(|window| window == b"$EOF:") else { continue };
+        let Some((mark, body)) = read[start + 5..].split_at_checked(40) else { continue };
+        if let Some(end) = body.windows(40).position(|window| window == mark) {
+            return body[2..end].to_vec();
+        }
+    }
+}
+
+#[test]
+fn config_set_tells_what_the_system_refused() {
+    let server = Server::start(Program::Ours, &["enable-protected-configs yes"]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refusal = |command: &[&str]| server.try_query::<String>(command).unwrap_err().to_string();
+    let error = refusal(&["CONFIG", "SET", "port", &port]);
+    assert!(error.contains("Unable to listen on this port"), "{error}");
+    let error = refusal(&["CONFIG", "SET", "bind", "192.0.2.1"]);
+    assert!(error.contains("Failed to bind to specified addresses"), "{error}");
+    let error = refusal(&["CONFIG", "SET", "dir", "/no/such/folder"]);
+    assert!(error.contains("'dir') - No such file or directory"), "{error}");
+    let file = server.dir().join("redis.conf").display().to_string();
+    let error = refusal(&["CONFIG", "SET", "dir", &file]);
+    assert!(error.contains("'dir') - Not a directory"), "{error}");
+    let dir: Vec<String> = server.query(&["CONFIG", "GET", "dir"]);
+    assert_eq!(dir[1], server.dir().display().to_string());
+    assert_eq!(server.query::<String>(&["PING"]), "PONG");
+    server.query::<()>(&["CONFIG", "SET", "dir", "/tmp"]);
+}
+
+/// What is killed at any moment comes back with a file that loads, and in it everything that was
+/// acknowledged before the last save that was acknowledged. The replica is ahead of the file
+/// each time, so full syncs go on beside the saves.
+#[test]
+fn kill_at_any_moment_loses_nothing_that_was_saved() {
+    const ROUNDS: u64 = 8;
+    let mut master = Server::start(Program::Ours, &[]);
+    let replica = Server::start(Program::Ours, &[&replica_of(&master)]);
+    let mut saved = 0_u64;
+    for round in 0..ROUNDS {
+        let start: u64 =
+            master.query::<Option<String>>(&["GET", "n"]).map_or(0, |n| n.parse().unwrap());
+        assert!(start >= saved, "round {round}: {saved} was saved, and {start} came back");
+        let mut connection = master.connect().unwrap();
+        let mut saver = master.connect().unwrap();
+        // Moments from the middle of the first save to many saves later, other ones each time.
+        let life = std::time::Duration::from_millis(40 + round * 67 % 230);
+        let acked = std::sync::atomic::AtomicU64::new(start);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let value = "x".repeat(2000);
+                for n in start + 1.. {
+                    let (key, count) = (format!("key:{}", n % 3000), n.to_string());
+                    let written = query_on::<()>(&mut connection, &["SET", &key, &value])
+                        .and_then(|()| query_on::<()>(&mut connection, &["SET", "n", &count]));
+                    if written.is_err() {
+                        return;
+                    }
+                    acked.store(n, order);
+                }
+            });
+            let saves = scope.spawn(|| {
+                let mut safe = 0;
+                loop {
+                    let before = acked.load(order);
+                    match query_on::<String>(&mut saver, &["SAVE"]) {
+                        Ok(_) => safe = before,
+                        // A snapshot for the replica is being written.
+                        Err(error) if error.to_string().contains("in progress") => {}
+                        Err(_) => return safe,
+                    }
+                }
+            });
+            std::thread::sleep(life);
+            master.signal(Signal::KILL);
+            saved = saved.max(saves.join().unwrap());
+        });
+        master.wait_exit();
+        master.launch();
+    }
+    assert!(saved > 0, "nothing was ever saved");
+    replica.wait_in_sync(&master);
 }

@@ -19,6 +19,54 @@
 //! - [`run`](mod@run): one run of one scenario; [`recorder`] and [`trace`]: what is noted of it;
 //! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees.
 //!
+//! # A test in Rust
+//! A scenario built in code, or read with [`scenario::load`]; a seed; if you like, an invariant of
+//! your own; and the report. The command line makes its runs the same way.
+//!
+//! ```
+//! use std::time::Duration;
+//! use replisim_sim::cluster::Cluster;
+//! use replisim_sim::invariant::{Found, Invariant, Sight};
+//! use replisim_sim::scenario::{Action, Links, Outage, Scenario, Workload};
+//!
+//! /// Nobody needs a second snapshot in this scenario.
+//! struct OneSnapshotEach;
+//!
+//! impl Invariant for OneSnapshotEach {
+//!     fn name(&self) -> &'static str {
+//!         "one-snapshot-each"
+//!     }
+//!     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+//!         let node = &cluster.nodes[sight.node];
+//!         if node.full_syncs_received > 1 {
+//!             found.violation(&node.name, "received a second snapshot");
+//!         }
+//!     }
+//! }
+//!
+//! let cut = |seconds| {
+//!     Action::partition(
+//!         Links::between("m1", "r1"),
+//!         Outage::Reset,
+//!         Some(Duration::from_secs(seconds)),
+//!     )
+//! };
+//! let scenario = Scenario::builder("doc/short-cut")
+//!     .config("repl-diskless-sync-delay", 0)
+//!     .node("m1")
+//!     .node("r1").replica_of("m1")
+//!     .workload(Workload::default())
+//!     .step("5s", cut(2))
+//!     .duration("12s")
+//!     .build()
+//!     .expect("a scenario without mistakes");
+//!
+//! let report = scenario.seed(7).invariant(OneSnapshotEach).run();
+//! report.assert_passed(); // or it panics with the story and the line that replays it
+//! assert_eq!((report.full_syncs, report.partial_syncs), (1, 1));
+//! assert_eq!(report.trace_hash, scenario.seed(7).run().trace_hash, "the same seed, the same run");
+//! ```
+//!
 //! Nothing in here reads a clock, a thread or randomness of the machine it runs on. A simulation
 //! lives in one thread and shares nothing with another.
 
@@ -48,3 +96,8 @@ pub mod trace;
 pub mod transport;
 pub mod workload;
 pub mod world;
+
+/// The examples of the README are tested like those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

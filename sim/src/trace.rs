@@ -103,6 +103,25 @@ fn hex(number: u64) -> String {
     format!("{number:016x}")
 }
 
+/// Where two traces part: the first line that differs, as it stands in each, after the last they
+/// share. `None` when they are equal.
+pub fn first_difference(first: &[String], second: &[String]) -> Option<String> {
+    let same = first.iter().zip(second).take_while(|(a, b)| a == b).count();
+    if same == first.len() && same == second.len() {
+        return None;
+    }
+    let show =
+        |lines: &[String]| lines.get(same).cloned().unwrap_or_else(|| "(its end)".to_owned());
+    let before = same.checked_sub(1).and_then(|last| first.get(last));
+    let before = before.map_or(String::new(), |line| format!("both:   {line}\n"));
+    Some(format!(
+        "they part at event {}:\n{before}first:  {}\nsecond: {}",
+        same + 1,
+        show(first),
+        show(second)
+    ))
+}
+
 /// The rolling hash of a run.
 #[derive(Default)]
 pub struct RollingHash(Xxh3Default);
@@ -181,5 +200,31 @@ impl RollingHash {
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.update(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_difference;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn where_traces_part() {
+        assert_eq!(first_difference(&lines("a b"), &lines("a b")), None);
+        assert_eq!(
+            first_difference(&lines("a b c"), &lines("a x c")).as_deref(),
+            Some("they part at event 2:\nboth:   a\nfirst:  b\nsecond: x")
+        );
+        assert_eq!(
+            first_difference(&lines("a"), &lines("a b")).as_deref(),
+            Some("they part at event 2:\nboth:   a\nfirst:  (its end)\nsecond: b")
+        );
+        assert_eq!(
+            first_difference(&lines("a"), &[]).as_deref(),
+            Some("they part at event 1:\nfirst:  a\nsecond: (its end)")
+        );
     }
 }

@@ -304,7 +304,7 @@ impl World {
         f: impl FnOnce(&mut Conn, &mut Vec<Vec<Link>>, Duration, [bool; 2], &mut Wakers) -> R,
     ) -> Option<R> {
         let now = self.now();
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         let result = {
             let mut state = self.0.state.borrow_mut();
             let State { conns, links, half_closed, .. } = &mut *state;
@@ -407,7 +407,7 @@ impl World {
     /// What machines do by themselves, once a step: answering what reaches a closed end.
     pub(crate) fn pump(&self) {
         let now = self.now();
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         {
             let mut state = self.0.state.borrow_mut();
             let State { hosts, conns, links, half_closed, .. } = &mut *state;
@@ -436,7 +436,7 @@ impl World {
     /// Changes what the link from one host to another does.
     pub fn set_link(&self, from: HostId, to: HostId, policy: LinkPolicy) {
         let now = self.now();
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         {
             let mut state = self.0.state.borrow_mut();
             let State { conns, links, .. } = &mut *state;
@@ -469,20 +469,23 @@ impl World {
         self.with_link(from, to, |link| link.policy)
     }
 
-    /// Changes how fast the link from one host to another is. What waits for a link that gets
-    /// more bandwidth goes on at the new speed; one that gets less keeps its promises.
+    /// Changes how fast the link from one host to another is, for what is sent from now on and
+    /// for what is still on its way: a link that is fast again does not deliver slowly for hours
+    /// what was queued while it was slow.
     pub fn slow_link(&self, from: HostId, to: HostId, config: LinkConfig) {
         let now = self.now();
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         {
             let mut state = self.0.state.borrow_mut();
             let State { conns, links, .. } = &mut *state;
-            if let Some(sooner) = links[from.0][to.0].reconfigure(now, config) {
-                for conn in conns.values_mut() {
-                    if let Some(side) = (0..2).find(|side| conn.route(*side) == (from, to)) {
-                        conn.advance(now, passes(conn, links), &mut wakers);
-                        conn.hurry(side, &sooner, &mut wakers);
-                    }
+            for conn in conns.values_mut() {
+                conn.advance(now, passes(conn, links), &mut wakers);
+            }
+            let link = &mut links[from.0][to.0];
+            link.set_config(now, config);
+            for conn in conns.values_mut() {
+                if let Some(side) = (0..2).find(|side| conn.route(*side) == (from, to)) {
+                    conn.retime(side, now, |len| link.carry(now, len), &mut wakers);
                 }
             }
         }
@@ -530,7 +533,7 @@ impl World {
 
     fn close_all(&self, host: HostId, status: HostStatus) {
         let now = self.now();
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         let (listeners, tasks) = {
             let mut state = self.0.state.borrow_mut();
             let State { hosts, conns, links, half_closed, unclaimed, .. } = &mut *state;

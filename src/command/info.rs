@@ -258,7 +258,7 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "latest_fork_usec:0");
     line!(out, "total_forks:{}", stats.snapshots);
     line!(out, "migrate_cached_sockets:0");
-    line!(out, "slave_expires_tracked_keys:0");
+    line!(out, "slave_expires_tracked_keys:{}", node.own_expires.len());
     line!(out, "tracking_total_keys:0");
     line!(out, "tracking_total_items:0");
     line!(out, "tracking_total_prefixes:0");

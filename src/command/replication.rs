@@ -105,9 +105,6 @@ fn failover(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome
             _ => return Err(CommandError::Syntax),
         };
     }
-    if force && (to.is_none() || timeout.is_none()) {
-        return error("FAILOVER with force option requires both a timeout and target HOST and IP.");
-    }
     let target = to.as_ref().map(|(host, port)| (host.as_str(), *port));
     let result = node.replication.failover(now.mono, target, force, timeout);
     node.pump(now);

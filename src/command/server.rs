@@ -94,10 +94,11 @@ fn config_set(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outco
     }
     let pairs: Vec<(&str, &str)> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let local = node.clients.get(&id).is_some_and(|client| client.peer.loopback);
-    match node.config.set_from(&pairs, local) {
-        Ok(changed) => {
-            node.config_changed(now, &changed);
-            ok(node, id)
+    match node.set_directives(now, &pairs, local) {
+        Ok(None) => ok(node, id),
+        Ok(Some(job)) => {
+            node.block(id, Blocked::Job(job));
+            Ok(())
         }
         Err(text) => error(text),
     }

@@ -76,8 +76,20 @@ impl Config {
             }
             rows.push(row);
         }
+        self.set_checked(pairs)
+    }
+
+    /// As [`Config::set_from`] for directives that may be set, as far as that has been asked:
+    /// those of a `CONFIG SET` that went well, or their values of before.
+    pub(crate) fn set_checked(
+        &mut self,
+        pairs: &[(&str, &str)],
+    ) -> Result<BTreeSet<&'static str>, String> {
         let mut changed = self.clone();
-        for (row, (name, value)) in rows.iter().zip(pairs) {
+        let mut rows: Vec<&'static Directive> = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            let row = find(name).ok_or_else(|| format!("Unknown option - '{name}'"))?;
+            rows.push(row);
             row.assign_words(&mut changed, &[value])
                 .and_then(|()| changed.check(row.name))
                 .map_err(|reason| failure(name, &reason))?;
@@ -87,6 +99,11 @@ impl Config {
         *self = changed;
         Ok(names)
     }
+
+    /// The value of a directive, as `CONFIG GET` shows it; empty if there is none.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        find(name).map_or_else(String::new, |row| (row.show)(self))
+    }
 }
 
 /// Whether a name stands there twice. A name and its alias are two: the later one wins.
@@ -95,7 +112,8 @@ fn is_same_name(pairs: &[(&str, &str)], name: &str) -> bool {
     pairs.iter().filter(same).count() > 1
 }
 
-fn failure(name: &str, reason: &str) -> String {
+/// Why `CONFIG SET` has changed nothing; the text follows `-ERR ` in the reply.
+pub(crate) fn failure(name: &str, reason: &str) -> String {
     let name = name.to_ascii_lowercase();
     format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 }

@@ -15,6 +15,7 @@ mod rewrite;
 mod table;
 mod types;
 
+pub(crate) use access::failure as set_failure;
 pub use file::ConfigFileError;
 pub use table::Config;
 pub use types::{

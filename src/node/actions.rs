@@ -128,13 +128,19 @@ impl Node {
         }
     }
 
+    /// `M` or `S`. Before the first load is over the configuration alone knows the role.
+    pub(crate) fn log_role(&self) -> char {
+        let replica = match self.started {
+            true => self.replication.role() == Role::Replica,
+            false => self.settings.replicaof.is_some(),
+        };
+        if replica { 'S' } else { 'M' }
+    }
+
     /// Queues a log line that passes `loglevel`; the text is built only then.
     pub(crate) fn log(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
         if level >= self.settings.loglevel {
-            let role = match self.replication.role() {
-                Role::Master => 'M',
-                Role::Replica => 'S',
-            };
+            let role = self.log_role();
             let text = text();
             self.actions.push_back(Action::Log(LogLine { level, role, text }));
         }

@@ -123,6 +123,15 @@ impl Node {
         }
     }
 
+    /// Who waits for one job waits for another from now on.
+    pub(crate) fn wait_for_another_job(&mut self, job: u64, next: u64) {
+        for client in self.clients.values_mut() {
+            if client.blocked == Some(Blocked::Job(job)) {
+                client.blocked = Some(Blocked::Job(next));
+            }
+        }
+    }
+
     /// The role changed to replica: who waits for something that a master would have done gets
     /// an error and is closed (blocked.c `disconnectAllBlockedClients`).
     pub(crate) fn close_blocked_clients(&mut self) {

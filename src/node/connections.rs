@@ -115,6 +115,7 @@ impl Node {
                     return false;
                 }
                 input.advance(consumed);
+                self.check_hard_output_limit(now, id);
                 true
             }
             Err(error) => {
@@ -292,6 +293,15 @@ impl Node {
                 "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
             ));
             self.close(id);
+        }
+    }
+
+    /// One batch of small commands can ask for any amount of replies: the hard limit counts after
+    /// each.
+    fn check_hard_output_limit(&mut self, now: Now, id: ClientId) {
+        let hard = self.settings.normal_limits.hard_bytes;
+        if hard > 0 && self.clients.get(&id).is_some_and(|client| client.reply.len() > hard) {
+            self.check_output_limit(now, id);
         }
     }
 

@@ -1,22 +1,141 @@
 //! What follows from `CONFIG SET`, and `CONFIG REWRITE`, `CONFIG RESETSTAT`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::config::set_failure;
 use crate::env::Now;
 use crate::event::Event;
 
 use super::settings::{Settings, replication_config};
 use super::{Action, ClientId, Node};
 
+/// Values of directives as they were before a `CONFIG SET`, by name.
+type Values = Vec<(&'static str, String)>;
+
+/// Every `CONFIG SET` that waits for the world outside.
+#[derive(Default)]
+pub(super) struct Setting {
+    /// Those whose `dir` is being looked at, by job: what they set.
+    folders: BTreeMap<u64, Vec<(String, String)>>,
+    /// Those whose addresses are being listened on, oldest first.
+    listens: VecDeque<Listening>,
+}
+
+struct Listening {
+    job: u64,
+    /// What to go back to.
+    before: Values,
+}
+
+/// Directives whose change is known to have worked only after the world has said so.
+const BIND: &str = "bind";
+const PORT: &str = "port";
+const DIR: &str = "dir";
+
 impl Node {
+    /// `CONFIG SET`, all or nothing: sets what can be set at once. Some(job): the client waits
+    /// for its end, which answers it. The text of an error follows `-ERR `.
+    pub(crate) fn set_directives(
+        &mut self,
+        now: Now,
+        pairs: &[(&str, &str)],
+        local: bool,
+    ) -> Result<Option<u64>, String> {
+        let mut trial = self.config.clone();
+        let changed = trial.set_from(pairs, local)?;
+        let waits = [DIR, BIND, PORT].into_iter().find(|name| changed.contains(name));
+        if let (true, Some(name)) = (self.in_exec, waits) {
+            return Err(set_failure(name, "can't be set inside a transaction"));
+        }
+        let mut owned: Vec<(String, String)> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let Some(folder) = changed.contains(DIR).then(|| self.absolute(&trial.dir)) else {
+            return self.assign(now, &owned);
+        };
+        for (name, value) in &mut owned {
+            if name.eq_ignore_ascii_case(DIR) {
+                value.clone_from(&folder);
+            }
+        }
+        let job = self.next_job();
+        self.setting.folders.insert(job, owned);
+        self.actions.push_back(Action::CheckFolder { job, path: folder });
+        Ok(Some(job))
+    }
+
+    /// A path as it is seen from the folder of now.
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') {
+            return path.to_owned();
+        }
+        format!("{}/{path}", self.settings.dir.trim_end_matches('/'))
+    }
+
+    pub(super) fn folder_is_checked(&mut self, now: Now, job: u64, result: Result<(), String>) {
+        let Some(pairs) = self.setting.folders.remove(&job) else {
+            return;
+        };
+        let assigned = result
+            .map_err(|reason| set_failure(DIR, &reason))
+            .and_then(|()| self.assign(now, &pairs));
+        match assigned {
+            Ok(Some(next)) => self.wait_for_another_job(job, next),
+            Ok(None) => self.finish_job(job, Ok(())),
+            Err(text) => self.finish_job(job, Err(&format!("ERR {text}"))),
+        }
+    }
+
+    /// Sets directives that have been checked. Some(job): it is not known yet whether the
+    /// addresses can be listened on.
+    fn assign(&mut self, now: Now, pairs: &[(String, String)]) -> Result<Option<u64>, String> {
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        let before = self.config.clone();
+        // Whether the client may set them was asked before.
+        let changed = self.config.set_checked(&pairs)?;
+        let addresses = self.settings.listen.clone();
+        self.config_changed(now, &changed);
+        if addresses == self.settings.listen {
+            return Ok(None);
+        }
+        let job = self.next_job();
+        let before = changed.iter().map(|name| (*name, before.shown(name))).collect();
+        self.setting.listens.push_back(Listening { job, before });
+        self.actions.push_back(Action::Listen(self.settings.listen.clone()));
+        Ok(Some(job))
+    }
+
+    pub(super) fn listen_is_over(&mut self, now: Now, result: Result<(), String>) {
+        let Some(Listening { job, before }) = self.setting.listens.pop_front() else {
+            return;
+        };
+        let Err(error) = result else {
+            self.finish_job(job, Ok(()));
+            return;
+        };
+        self.log_warning(format!("Failed changing listening address: {error}"));
+        let pairs: Vec<(&str, &str)> =
+            before.iter().map(|(name, value)| (*name, &value[..])).collect();
+        match self.config.set_checked(&pairs) {
+            Ok(changed) => self.config_changed(now, &changed),
+            Err(error) => self.log_warning(format!("Failed restoring directives: {error}")),
+        }
+        let (name, reason) = match before.iter().any(|(name, _)| *name == BIND) {
+            true => (BIND, "Failed to bind to specified addresses."),
+            false => (PORT, "Unable to listen on this port. Check server logs."),
+        };
+        self.finish_job(job, Err(&format!("ERR {}", set_failure(name, reason))));
+    }
+
     /// Directives were set: their new values count from now on.
-    pub(crate) fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
+    fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
         let before = std::mem::replace(&mut self.settings, Settings::read(&self.config));
         self.replication.configure(now.mono, replication_config(&self.config));
         self.pump(now);
-        if before.listen != self.settings.listen {
-            self.actions.push_back(Action::Listen(self.settings.listen.clone()));
+        if changed.contains("tcp-keepalive") {
+            let time = self.config.tcp_keepalive;
+            self.actions.push_back(Action::SetTcpKeepalive((!time.is_zero()).then_some(time)));
         }
         if changed.contains("requirepass") && before.requirepass.is_none() {
             // As in Redis, who was let in stays in.

@@ -45,6 +45,14 @@ impl Node {
         let command = table::lookup(args[0]);
         if let Some(command) = command {
             client.last_command = command.name;
+        } else if is_http(args[0]) {
+            self.log_warning(
+                "A web browser seems to have been made to talk to this server (POST or Host:); \
+                 closing its connection."
+                    .into(),
+            );
+            self.close(id);
+            return Outcome::Done;
         }
         match self.refusal(id, command, args) {
             Verdict::Postpone => {
@@ -351,6 +359,12 @@ impl Node {
         }
         self.close(id);
     }
+}
+
+/// Whether this is how a web browser begins a line: a page that was made to talk to this server
+/// (networking.c `securityWarningCommand`).
+fn is_http(name: &[u8]) -> bool {
+    [&b"post"[..], b"host:"].iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 struct Before {

@@ -47,6 +47,9 @@ impl Node {
         if id != MASTER && self.replication.role() == Role::Master {
             self.propagate(now, db, args, &effects);
         }
+        if id != MASTER && self.replication.role() == Role::Replica {
+            self.remember_own_expires(&effects);
+        }
         self.stats.expired_keys += effects.expired.len() as u64;
         let silent = self.replication.offset() == before;
         if changed && silent && id != MASTER && !self.unit.collecting {

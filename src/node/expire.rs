@@ -1,6 +1,11 @@
 //! Active expiry: a master removes keys past their deadline that nobody looks at, a bounded
-//! number at a time, and propagates each `DEL`. A replica never does.
+//! number at a time, and propagates each `DEL`. A replica never does so with keys of its master;
+//! those that a client wrote on it (`replica-read-only no`) nobody else would ever remove.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use crate::command::Effects;
 use crate::env::Now;
 use crate::event::Role;
 
@@ -15,9 +20,71 @@ const BATCH: usize = 200;
 /// No client: the node itself removes the key.
 const NOBODY: ClientId = 0;
 
+/// Keys of a writable replica that its own clients gave a deadline, by database and name
+/// (expire.c `slaveKeysWithExpire`).
+#[derive(Debug, Default)]
+pub(crate) struct OwnExpires {
+    keys: BTreeSet<(u32, Vec<u8>)>,
+    /// The key looked at last; the next round goes on behind it.
+    last: Option<(u32, Vec<u8>)>,
+}
+
+impl OwnExpires {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The next few, round and round.
+    fn next(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let from = self.last.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let keys: Vec<_> = self.keys.range((from, Bound::Unbounded)).take(BATCH).cloned().collect();
+        self.last = if keys.len() == BATCH { keys.last().cloned() } else { None };
+        keys
+    }
+}
+
 impl Node {
+    /// A client of a replica changed keys: those with a deadline are the replica's own business.
+    pub(super) fn remember_own_expires(&mut self, effects: &Effects) {
+        for (db, key) in &effects.touched {
+            if self.keyspace.expiry(*db, key).is_some() {
+                self.own_expires.keys.insert((*db, key.clone()));
+            }
+        }
+    }
+
+    /// The dataset was replaced, or this is no replica any more: nothing is its own.
+    pub(super) fn forget_own_expires(&mut self) {
+        self.own_expires = OwnExpires::default();
+    }
+
+    /// One round of removing a writable replica's own keys. Nothing of it goes on the stream, and
+    /// the probe sees a changed dataset only: the rule that replicas do not expire keys is about
+    /// those of the master.
+    fn expire_own(&mut self, now: Now) {
+        for (db, key) in self.own_expires.next() {
+            match self.keyspace.expiry(db, &key) {
+                Some(deadline) if deadline >= now.unix_ms => continue,
+                Some(deadline) => {
+                    self.keyspace.remove(db, &key);
+                    self.effects.touched.push((db, key.clone()));
+                    self.effects.expired.push((db, key.clone(), deadline));
+                    self.settle(now, NOBODY, db, &[]);
+                }
+                None => {}
+            }
+            self.own_expires.keys.remove(&(db, key));
+        }
+    }
+
     /// One round of active expiry.
     pub(crate) fn expire_cycle(&mut self, now: Now) {
+        if self.replication.role() == Role::Master {
+            self.forget_own_expires();
+        } else if self.active_expire && !self.is_loading() && !self.exiting {
+            self.expire_own(now);
+        }
         let allowed = self.active_expire
             && self.replication.role() == Role::Master
             && !self.writes_paused()

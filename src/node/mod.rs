@@ -144,7 +144,17 @@ pub enum Action {
         /// Its new text.
         contents: String,
     },
+    /// Look whether `path` is a folder (`CONFIG SET dir`), then call [`Node::folder_checked`].
+    CheckFolder {
+        /// Number of the job.
+        job: u64,
+        /// Path of the folder.
+        path: String,
+    },
+    /// Connections made from now on have this keepalive time (`CONFIG SET tcp-keepalive`).
+    SetTcpKeepalive(Option<Duration>),
     /// Start or stop listening: the set of addresses changed (at start, `CONFIG SET port/bind`).
+    /// On failure all is as it was before. Each is answered, in order: [`Node::listening`].
     Listen(Vec<crate::env::ListenAddr>),
     /// Write a log line.
     Log(LogLine),
@@ -260,6 +270,7 @@ pub struct Node {
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     pub(crate) active_expire: bool,
     expire_db: u32,
+    pub(crate) own_expires: expire::OwnExpires,
     pub(crate) stats: stats::Stats,
     pub(crate) rates: cron::Rates,
     pub(crate) run_id: String,
@@ -268,6 +279,7 @@ pub struct Node {
     probe: probe::Watcher,
     /// `CONFIG REWRITE` under way: job and new text.
     rewriting: Option<(u64, String)>,
+    setting: directives::Setting,
 }
 
 impl Node {
@@ -318,6 +330,7 @@ impl Node {
             announced: false,
             active_expire: true,
             expire_db: 0,
+            own_expires: expire::OwnExpires::default(),
             stats: stats::Stats::default(),
             rates: cron::Rates::default(),
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -325,6 +338,7 @@ impl Node {
             born: now,
             probe: probe::Watcher::new(probe),
             rewriting: None,
+            setting: directives::Setting::default(),
         }
     }
 
@@ -332,6 +346,11 @@ impl Node {
     /// meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
         self.log_warning("Server initialized".into());
+        if self.settings.listen.is_empty() {
+            self.log_warning("Configured to not listen anywhere, exiting.".into());
+            self.exit(now, 1);
+            return;
+        }
         self.actions.push_back(Action::Listen(self.settings.listen.clone()));
         self.load_own_file(now, true);
     }
@@ -463,6 +482,11 @@ impl Node {
         (self.empty_keyspace(), false)
     }
 
+    /// `key-load-delay`: time per key, to make a slow load (may be zero).
+    pub fn load_delay_per_key(&self) -> Duration {
+        self.settings.key_load_delay
+    }
+
     /// How far a load is, for `INFO persistence`.
     pub fn load_progress(&mut self, _now: Now, loaded_bytes: u64, total_bytes: u64) {
         if let Some(load) = &mut self.persist.load {
@@ -476,15 +500,17 @@ impl Node {
         self.rewrite_is_over(job, result);
     }
 
-    /// A `Listen` is over. At start, failing ends the process.
+    /// A `Listen` is over. At start, failing ends the process; later, the `CONFIG SET` that
+    /// asked for it has failed, and its directives are what they were.
     pub fn listening(&mut self, now: Now, result: Result<(), String>) {
+        if self.listening {
+            self.listen_is_over(now, result);
+            return;
+        }
         match result {
             Ok(()) => {
                 self.listening = true;
                 self.announce_ready();
-            }
-            Err(error) if self.listening => {
-                self.log_warning(format!("Failed changing listening address: {error}"));
             }
             Err(error) => {
                 let port = self.config.port;
@@ -494,6 +520,11 @@ impl Node {
                 self.exit(now, 1);
             }
         }
+    }
+
+    /// A `CheckFolder` is over.
+    pub fn folder_checked(&mut self, now: Now, job: u64, result: Result<(), String>) {
+        self.folder_is_checked(now, job, result);
     }
 
     /// Says so once, when both are true.

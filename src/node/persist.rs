@@ -412,6 +412,7 @@ impl Node {
     fn install(&mut self, now: Now, loaded: LoadedData, source: LoadSource) {
         self.touch_everything();
         self.keyspace.replace_data(loaded.keyspace);
+        self.forget_own_expires();
         self.touch_everything();
         self.persist.last_load_keys = loaded.keys;
         self.persist.last_load_expired = loaded.expired;

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use crate::codec::rdb::{Loader, encode};
 use crate::codec::resp::encode_command;
 use crate::config::Config;
-use crate::env::{Now, Peer};
+use crate::env::{ListenAddr, Now, Peer};
 use crate::event::{Digest, Event, Probe};
 
 use super::{Action, ClientId, LoadError, LoadedData, Node, Receive, SnapshotJob};
@@ -42,6 +42,7 @@ pub(crate) struct Host {
     pub(crate) node: Option<Node>,
     pub(crate) disk: BTreeMap<String, Vec<u8>>,
     pub(crate) log: Vec<String>,
+    pub(crate) log_roles: Vec<char>,
     pub(crate) exit: Option<i32>,
     pub(crate) seen: Seen,
     /// Saves fail.
@@ -74,6 +75,7 @@ impl World {
             node: None,
             disk: BTreeMap::new(),
             log: Vec::new(),
+            log_roles: Vec::new(),
             exit: None,
             seen: Seen::default(),
             disk_full: false,
@@ -174,9 +176,16 @@ impl World {
 
     /// Sends a command line (words by spaces) without looking at the reply.
     pub(crate) fn send(&mut self, index: usize, client: ClientId, line: &str) {
-        let words: Vec<&str> = line.split(' ').collect();
+        self.send_batch(index, client, &[line]);
+    }
+
+    /// Sends several commands at once.
+    pub(crate) fn send_batch(&mut self, index: usize, client: ClientId, lines: &[&str]) {
         let connection = self.hosts[index].connections.get_mut(&client).expect("connected");
-        encode_command(&mut connection.input, &words);
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            encode_command(&mut connection.input, &words);
+        }
         self.settle();
     }
 
@@ -389,10 +398,27 @@ impl World {
                 self.hosts[index].disk.insert(path, contents.into_bytes());
                 self.with(index, |node, now| node.file_written(now, job, Ok(())));
             }
-            Action::Listen(_) => {
-                self.with(index, |node, now| node.listening(now, Ok(())));
+            Action::Listen(addresses) => {
+                let taken =
+                    |address: &ListenAddr| matches!(address, ListenAddr::Tcp { port: 1, .. });
+                let result = match addresses.iter().any(taken) {
+                    true => Err("bind: Address already in use".to_owned()),
+                    false => Ok(()),
+                };
+                self.with(index, |node, now| node.listening(now, result));
             }
-            Action::Log(line) => self.hosts[index].log.push(line.text),
+            Action::CheckFolder { job, path } => {
+                let result = match path.contains("missing") {
+                    true => Err("No such file or directory".to_owned()),
+                    false => Ok(()),
+                };
+                self.with(index, |node, now| node.folder_checked(now, job, result));
+            }
+            Action::SetTcpKeepalive(_) => {}
+            Action::Log(line) => {
+                self.hosts[index].log_roles.push(line.role);
+                self.hosts[index].log.push(line.text);
+            }
             Action::Exit(code) => {
                 self.hosts[index].exit = Some(code);
                 self.hosts[index].node = None;

@@ -467,3 +467,90 @@ fn min_replicas_guard_writes() {
     assert_eq!(world.once(0, "SET a 2"), "-NOREPLICAS Not enough good replicas to write.|");
     assert_eq!(world.once(0, "GET a"), "$1|1|");
 }
+
+#[test]
+fn config_set_of_an_address_that_cannot_be_had_changes_nothing() {
+    let mut world = World::new(&[""]);
+    let text = "-ERR CONFIG SET failed (possibly related to argument";
+    assert_eq!(
+        world.once(0, "CONFIG SET port 1 maxclients 77"),
+        format!("{text} 'port') - Unable to listen on this port. Check server logs.|")
+    );
+    assert_eq!(world.once(0, "CONFIG GET port"), "*2|$4|port|$4|7000|");
+    assert_eq!(world.once(0, "CONFIG GET maxclients"), "*2|$10|maxclients|$5|10000|");
+    assert_eq!(world.once(0, "CONFIG SET port 7009"), "+OK|");
+    assert_eq!(world.once(0, "CONFIG GET port"), "*2|$4|port|$4|7009|");
+    let client = world.connect(0);
+    world.ask(0, client, "MULTI");
+    world.ask(0, client, "CONFIG SET port 7010");
+    let refused = "can't be set inside a transaction";
+    assert_eq!(world.ask(0, client, "EXEC"), format!("*1|{text} 'port') - {refused}|"));
+}
+
+#[test]
+fn config_set_dir_needs_a_folder() {
+    let mut world = World::new(&["enable-protected-configs yes;dir /data"]);
+    assert_eq!(
+        world.once(0, "CONFIG SET maxclients 77 dir missing"),
+        "-ERR CONFIG SET failed (possibly related to argument 'dir') - No such file or directory|"
+    );
+    assert_eq!(world.once(0, "CONFIG GET dir"), "*2|$3|dir|$5|/data|");
+    assert_eq!(world.once(0, "CONFIG GET maxclients"), "*2|$10|maxclients|$5|10000|");
+    // Seen from the folder of now, as the system's chdir does.
+    assert_eq!(world.once(0, "CONFIG SET dir deeper port 7008"), "+OK|");
+    assert_eq!(world.once(0, "CONFIG GET dir"), "*2|$3|dir|$12|/data/deeper|");
+    world.once(0, "SAVE");
+    assert!(world.hosts[0].disk.contains_key("/data/deeper/dump.rdb"));
+}
+
+#[test]
+fn a_web_page_is_hung_up_on() {
+    let mut world = World::new(&[""]);
+    let client = world.connect(0);
+    world.send_batch(0, client, &["POST / HTTP/1.1", "Host: here", "SET a 1"]);
+    assert_eq!(world.once(0, "EXISTS a"), ":0|");
+    assert!(world.logged(0, "web browser"));
+}
+
+#[test]
+fn a_replica_is_one_in_its_first_log_line_already() {
+    let world = World::new(&["", REPLICA]);
+    assert!(world.hosts[1].log_roles.iter().all(|role| *role == 'S'), "{:?}", world.hosts[1].log);
+    assert!(world.hosts[0].log_roles.iter().all(|role| *role == 'M'));
+}
+
+#[test]
+fn a_writable_replica_expires_its_own_keys_only() {
+    let mut world = linked("", 1);
+    world.once(0, "DEBUG SET-ACTIVE-EXPIRE 0");
+    world.once(0, "SET masters 1 PX 200");
+    world.once(1, "CONFIG SET replica-read-only no");
+    world.once(1, "SET own 1 PX 200");
+    world.once(1, "SET kept 1 PX 200");
+    world.once(1, "PERSIST kept");
+    assert_eq!(world.field(1, "slave_expires_tracked_keys"), "2");
+    let offset = world.field(1, "master_repl_offset");
+    world.run(1000);
+    assert_eq!(world.once(1, "DBSIZE"), ":2|");
+    assert_eq!(world.field(1, "slave_expires_tracked_keys"), "0");
+    assert_eq!(world.field(1, "master_repl_offset"), offset);
+    assert_eq!(world.once(0, "DBSIZE"), ":1|");
+}
+
+#[test]
+fn a_batch_cannot_pass_the_hard_output_limit() {
+    let mut world = World::new(&["client-output-buffer-limit normal 10000 0 0"]);
+    let client = world.connect(0);
+    world.ask(0, client, &format!("SET a {}", "x".repeat(1000)));
+    world.send_batch(0, client, &["GET a"; 1000]);
+    let hits: u64 = world.field(0, "keyspace_hits").parse().expect("a number");
+    assert!(hits <= 10, "{hits} replies were held");
+    assert!(world.logged(0, "overcoming of output buffer limits"));
+}
+
+#[test]
+fn a_server_without_an_address_does_not_start() {
+    let world = World::new(&["port 0"]);
+    assert_eq!(world.hosts[0].exit, Some(1));
+    assert!(world.logged(0, "not listen anywhere"));
+}

@@ -5,10 +5,11 @@ use std::io;
 use std::rc::Rc;
 
 use super::files::Failure;
+use super::saver::Pace;
 use super::shell::Shell;
 use crate::codec::rdb::{Loader, RdbError};
 use crate::env::{Disk, DiskReader, Env};
-use crate::node::{LoadError, LoadedData};
+use crate::node::{LoadError, LoadedData, Node};
 
 /// Bytes read from the disk at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -46,6 +47,7 @@ pub(super) async fn load_file<E: Env>(
     let total_bytes = reader.len_bytes();
     shell.awake().await;
     let mut loader = loader(shell);
+    let mut pace = Pace::new(shell.look(Node::load_delay_per_key));
     let mut offset = 0;
     loop {
         let bytes = reader
@@ -57,7 +59,10 @@ pub(super) async fn load_file<E: Env>(
         }
         for step in bytes.chunks(STEP_BYTES) {
             shell.awake().await;
+            let keys = loader.keys();
             loader.feed(step).map_err(refused)?;
+            pace.keys(loader.keys() - keys).await;
+            shell.awake().await;
             offset += step.len() as u64;
             shell.with(|node, now| node.load_progress(now, offset, total_bytes));
             tokio::task::yield_now().await;

@@ -103,13 +103,20 @@ pub(super) async fn write_file<E: Env>(
     shell.with(|node, now| node.file_written(now, job, outcome));
 }
 
+/// Tells the node whether a path is a folder, and if not why.
+pub(super) async fn check_folder<E: Env>(shell: Rc<Shell<E>>, job: u64, path: String) {
+    let result = shell.env.disk().sync_dir(&path).await.map_err(|error| files::io_text(&error));
+    shell.awake().await;
+    shell.with(|node, now| node.folder_checked(now, job, result));
+}
+
 /// Removes a temporary file, as far as that can be done.
 pub(super) async fn remove_temp<E: Env>(shell: &Shell<E>, temp_path: &str) {
     // It may never have been created, or have been renamed already; on a broken disk it stays.
     let _ = shell.env.disk().remove(temp_path).await;
 }
 
-/// Slows a save down by so much a key.
+/// Slows a save or a load down by so much a key.
 pub(super) struct Pace {
     per_key: Duration,
     owed: Duration,

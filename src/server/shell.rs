@@ -161,6 +161,10 @@ impl<E: Env> Shell<E> {
             Action::WriteFile { job, path, contents } => {
                 self.spawn(saver::write_file(self.clone(), job, path, contents));
             }
+            Action::CheckFolder { job, path } => {
+                self.spawn(saver::check_folder(self.clone(), job, path));
+            }
+            Action::SetTcpKeepalive(idle) => self.env.set_tcp_keepalive(idle),
             Action::Listen(addresses) => self.listen_queue.push(addresses),
             Action::Log(line) => self.env.log(&line),
             Action::Sleep(time) => self.fall_asleep(time),
@@ -335,7 +339,8 @@ impl<E: Env> Shell<E> {
 
     /// Logs what only the shell can know (an accept failed, a file could not be read).
     pub(super) fn log(&self, level: LogLevel, text: String) {
-        self.env.log(&LogLine { level, role: 'M', text });
+        let role = self.look(Node::log_role);
+        self.env.log(&LogLine { level, role, text });
     }
 }
 

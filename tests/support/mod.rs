@@ -6,6 +6,8 @@
 
 #![allow(dead_code, reason = "each test program uses what it needs of this module")]
 
+pub mod markdown;
+
 use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::net::TcpListener;

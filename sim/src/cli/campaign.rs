@@ -3,24 +3,21 @@
 //! Each run has a thread to itself while it lasts. Results are put back into the order of
 //! scenario and seed, so that the output does not depend on the number of jobs.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Format;
 use crate::report::{Outcome, Renderer, RunReport, Summary, github, human, jsonl, junit};
-use crate::run::{RunFn, RunOptions};
-use crate::scenario::{ResolvedScenario, Scenario};
+use crate::run::{RunFn, RunOptions, run_caught};
+use crate::scenario::Scenario;
 use crate::seed::Seed;
+use crate::trace::first_difference;
 
 /// Stack of a run, in bytes.
 const STACK: usize = 16 << 20;
@@ -89,10 +86,9 @@ impl Campaign {
         bar
     }
 
-    /// Makes all runs and writes their results to stdout; the exit code says how it went.
-    pub fn run(self, run: RunFn, format: Format) -> io::Result<ExitCode> {
+    /// Makes all runs and writes their results to `out`; the exit code says how it went.
+    pub fn run(self, run: RunFn, format: Format, out: &mut dyn io::Write) -> io::Result<u8> {
         let begun = now();
-        quiet_panics();
         let flags = Arc::new(Flags::default());
         watch_interrupt(&flags)?;
         let mut tasks = self.tasks();
@@ -100,7 +96,6 @@ impl Campaign {
         let mut summary = Summary { planned: tasks.len(), ..Summary::default() };
         let results = self.start(run, &mut tasks, &flags)?;
 
-        let mut out = anstream::stdout().lock();
         let mut waiting: BTreeMap<usize, RunReport> = BTreeMap::new();
         let mut printer = Printer { next: 0, last: None };
         loop {
@@ -113,9 +108,7 @@ impl Campaign {
                     let ends = |index: usize| {
                         tasks.get(index + 1).is_none_or(|t| t.scenario != tasks[index].scenario)
                     };
-                    bar.suspend(|| {
-                        printer.print(&mut waiting, &ends, renderer.as_mut(), &mut out)
-                    })?;
+                    bar.suspend(|| printer.print(&mut waiting, &ends, renderer.as_mut(), out))?;
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 // Runs that have begun may take long: what is known is printed without them.
@@ -128,9 +121,9 @@ impl Campaign {
             }
         }
         bar.finish_and_clear();
-        printer.rest(waiting, renderer.as_mut(), &mut out)?;
+        printer.rest(waiting, renderer.as_mut(), out)?;
         summary.wall_time = begun.elapsed();
-        renderer.end(&mut out, &summary)?;
+        renderer.end(out, &summary)?;
         Ok(exit_code(&summary, flags.interrupted.load(Ordering::SeqCst)))
     }
 
@@ -151,15 +144,18 @@ impl Campaign {
         for (index, task) in tasks.iter().enumerate() {
             let Some((path, scenario)) = self.scenarios.get(task.scenario) else { continue };
             let (path, scenario, seed) = (path.clone(), scenario.clone(), task.seed);
-            let (sender, flags, options) =
+            let (sender, flags, mut options) =
                 (sender.clone(), Arc::clone(flags), self.options.clone());
+            options.keep_trace |= twice;
             pool.spawn_fifo(move || {
                 if flags.stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let mut report = one(run, &scenario, seed, &options);
+                let mut report = run_caught(run, &scenario, seed, &options);
                 if twice {
-                    compare(&mut report, &one(run, &scenario, seed, &options));
+                    // The trace's file is that of the first run.
+                    let again = RunOptions { trace: None, ..options };
+                    compare(&mut report, &run_caught(run, &scenario, seed, &again));
                 }
                 report.path = Some(path);
                 if fail_fast && report.outcome != Outcome::Pass {
@@ -217,8 +213,8 @@ impl Printer {
     }
 }
 
-fn exit_code(summary: &Summary, interrupted: bool) -> ExitCode {
-    let code = if interrupted {
+fn exit_code(summary: &Summary, interrupted: bool) -> u8 {
+    if interrupted {
         130
     } else if summary.nondeterministic > 0 {
         3
@@ -228,8 +224,7 @@ fn exit_code(summary: &Summary, interrupted: bool) -> ExitCode {
         4
     } else {
         0
-    };
-    ExitCode::from(code)
+    }
 }
 
 #[allow(
@@ -240,70 +235,25 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn one(run: RunFn, scenario: &Scenario, seed: Seed, options: &RunOptions) -> RunReport {
-    let begun = now();
-    IN_RUN.with_borrow_mut(|message| *message = Some(String::new()));
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let resolved: ResolvedScenario = scenario.resolve(seed);
-        run(&resolved, options)
-    }));
-    let message = IN_RUN.take().unwrap_or_default();
-    let mut report = result.unwrap_or_else(|payload| {
-        let text = if message.is_empty() { payload_text(payload.as_ref()) } else { message };
-        RunReport::error(&scenario.name, seed, text)
-    });
-    report.wall_time = begun.elapsed();
-    report
-}
-
+/// Judges two runs of one seed: the first report says where they part, if they do.
 fn compare(first: &mut RunReport, second: &RunReport) {
     first.wall_time += second.wall_time;
+    let trace = std::mem::take(&mut first.trace);
     if first.outcome == Outcome::Error
         || (first.trace_hash == second.trace_hash && first.events == second.events)
     {
         return;
     }
+    let parting = first_difference(&trace, &second.trace).unwrap_or_else(|| {
+        "no line of the traces differs: they part within a text longer than a trace shows"
+            .to_owned()
+    });
     first.nondeterministic = true;
     first.outcome = Outcome::Error;
     first.error = Some(format!(
-        "not deterministic: hash {:016x} after {} events, then {:016x} after {} events",
+        "not deterministic: hash {:016x} after {} events, then {:016x} after {} events\n{parting}",
         first.trace_hash, first.events, second.trace_hash, second.events
     ));
-}
-
-thread_local! {
-    /// Set while a run is under way on this thread: the message of its panic.
-    static IN_RUN: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    format!("panicked: {}", text.unwrap_or_else(|| "without a message".to_owned()))
-}
-
-/// A panic inside a run becomes its result; any other is shown as ever.
-fn quiet_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let text = payload_text(info.payload());
-            let place = info.location().map(|place| format!("\nat {place}")).unwrap_or_default();
-            let kept = IN_RUN.with_borrow_mut(|message| match message {
-                // The first panic is the cause; those of its unwinding are not.
-                Some(message) if message.is_empty() => {
-                    *message = format!("{text}{place}");
-                    true
-                }
-                Some(_) => true,
-                None => false,
-            });
-            if !kept {
-                before(info);
-            }
-        }));
-    });
 }
 
 /// The first Ctrl-C stops the campaign; the second ends the process.
@@ -323,3 +273,6 @@ fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! know how a run is made; that is the [`RunFn`] it is given.
 
 mod campaign;
-mod find;
+pub mod find;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ struct RunArgs {
     /// Stops at the first run that does not pass
     #[arg(long)]
     fail_fast: bool,
-    /// Makes each run twice and compares their hashes
+    /// Makes each run twice, and shows the first event in which the two differ
     #[arg(long)]
     twice: bool,
     /// Prints nothing but failures
@@ -264,5 +264,6 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
         quiet: args.quiet,
         verbose: args.verbose,
     };
-    Ok(campaign.run(run, args.format)?)
+    let mut out = anstream::stdout().lock();
+    Ok(ExitCode::from(campaign.run(run, args.format, &mut out)?))
 }

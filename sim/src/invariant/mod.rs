@@ -4,7 +4,8 @@
 //! whole cluster just before it ([`Cluster`]), and says what is wrong. Checkers judge by what the
 //! simulator saw, never by what a node believes. They must never influence a run.
 //!
-//! To add your own, implement [`Invariant`] and hand it to the run (see `crate::Run`).
+//! To add your own, implement [`Invariant`] and hand it to the run
+//! ([`RunBuilder::invariant`](crate::run::RunBuilder::invariant)).
 
 mod ack;
 mod bounds;

@@ -175,6 +175,14 @@ impl Renderer for Human {
     }
 }
 
+/// All that is to be said of a run that did not pass, without colours: what was violated, when,
+/// where, and the line that replays it.
+pub fn failure(report: &RunReport) -> String {
+    let mut text = String::new();
+    Human::failure(report, &mut text);
+    plain(text.trim_start_matches('\n'))
+}
+
 /// The text without colours.
 pub fn plain(text: &str) -> String {
     strip_str(text).to_string()

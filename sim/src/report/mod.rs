@@ -117,6 +117,20 @@ impl RunReport {
         Self { outcome: Outcome::Error, error: Some(message.into()), ..Self::new(scenario, seed) }
     }
 
+    /// Whether everything held.
+    pub fn passed(&self) -> bool {
+        self.outcome == Outcome::Pass
+    }
+
+    /// Ends a test that expected everything to hold.
+    ///
+    /// # Panics
+    /// When it did not pass, with all that is known of it and the line that replays it.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        assert!(self.passed(), "\n{}", human::failure(self));
+    }
+
     /// The line to paste that runs it again.
     pub fn replay(&self) -> String {
         let what = self

@@ -4,7 +4,12 @@
 //! scenario says at its times, feeds every event to the invariants, and in the end waits for the
 //! cluster to converge. Must never: look into a node; it sees events, replies and what the world
 //! itself knows.
+//!
+//! From Rust: [`Scenario::seed`](crate::scenario::Scenario::seed) begins a run. The command line
+//! makes its runs with the same functions.
 
+mod builder;
+mod caught;
 mod expectation;
 mod operator;
 mod process;
@@ -27,6 +32,9 @@ use crate::transport::LinkConfig;
 use crate::workload::{self, Target};
 use crate::world::HostStatus;
 use operator::Operator;
+
+pub use builder::RunBuilder;
+pub use caught::run_caught;
 
 /// The host from which the operator's commands come; no fault reaches it.
 const OPERATOR: &str = "operator";

@@ -165,8 +165,11 @@ impl Run<'_> {
             words.push(b"ABORT".to_vec());
         }
         if let Some(to) = to {
+            // A master knows its replicas by address, as INFO shows them.
+            let world = self.sim.world();
+            let address = world.host(to).map_or(to.to_owned(), |host| world.ip(host).to_string());
             let port = process::port(self.spec(to)).to_string();
-            words.extend(command(&["TO", to, &port]));
+            words.extend(command(&["TO", &address, &port]));
         }
         if force {
             words.push(b"FORCE".to_vec());

@@ -380,21 +380,27 @@ impl Conn {
         back.wake(wakers);
     }
 
-    /// The link that `side` sends over has become faster: everything on its way arrives `sooner`,
-    /// in the same order.
-    pub fn hurry(
+    /// The link that `side` sends over changed its speed: `carry` says when so many bytes, given
+    /// to it now, arrive.
+    pub fn retime(
         &mut self,
         side: usize,
-        sooner: &impl Fn(Duration) -> Duration,
+        now: Duration,
+        mut carry: impl FnMut(usize) -> Duration,
         wakers: &mut Wakers,
     ) {
         let pipe = &mut self.pipes[side];
+        let mut last = now;
         for segment in &mut pipe.in_flight {
-            segment.at = sooner(segment.at);
+            last = last.max(carry(segment.len));
+            segment.at = last;
         }
-        pipe.rst = pipe.rst.map(sooner);
-        if !pipe.fin_arrived {
-            pipe.fin = pipe.fin.map(sooner);
+        if !pipe.fin_arrived && pipe.fin.is_some() {
+            last = last.max(carry(0));
+            pipe.fin = Some(last);
+        }
+        if pipe.rst.is_some_and(|at| at > now) {
+            pipe.rst = Some(last.max(carry(0)));
         }
         pipe.wake(wakers);
     }

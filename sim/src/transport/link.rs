@@ -100,25 +100,10 @@ impl Link {
         }
     }
 
-    /// Takes on a new configuration. If that has more bandwidth: when something that was to
-    /// arrive at a given time arrives now. The order of arrivals stays.
-    pub fn reconfigure(
-        &mut self,
-        now: Duration,
-        config: LinkConfig,
-    ) -> Option<impl Fn(Duration) -> Duration + use<>> {
-        let old = u128::from(self.config.bandwidth_bytes_per_s);
+    /// Another speed from now on; whatever is on its way is to be carried again.
+    pub fn set_config(&mut self, now: Duration, config: LinkConfig) {
         self.config = config.normalised();
-        let new = u128::from(self.config.bandwidth_bytes_per_s);
-        if new <= old {
-            return None;
-        }
-        let sooner = move |at: Duration| {
-            let left_us = at.saturating_sub(now).as_micros() * old / new;
-            at.min(now + Duration::from_micros(u64::try_from(left_us).unwrap_or(u64::MAX)))
-        };
-        self.busy_until = sooner(self.busy_until);
-        Some(sooner)
+        self.busy_until = now;
     }
 
     /// A travel time drawn from the link's own stream.

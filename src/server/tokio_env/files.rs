@@ -12,6 +12,9 @@ use crate::env::{Disk, DiskFile, DiskReader};
 /// Appended bytes are collected up to this before they go to the system.
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// Not a directory.
+const ENOTDIR: i32 = 20;
+
 /// The disk of this machine; relative paths are relative to the process's folder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -78,7 +81,14 @@ impl Disk for RealDisk {
 
     async fn sync_dir(&self, path: &str) -> io::Result<()> {
         let path = path.to_owned();
-        blocking(move || File::open(path)?.sync_all()).await
+        blocking(move || {
+            let folder = File::open(path)?;
+            if !folder.metadata()?.is_dir() {
+                return Err(io::Error::from_raw_os_error(ENOTDIR));
+            }
+            folder.sync_all()
+        })
+        .await
     }
 }
 

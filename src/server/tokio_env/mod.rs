@@ -18,6 +18,7 @@ pub use files::{RealDisk, RealFile, RealReader};
 pub use log::LogTarget;
 pub use net::{RealListener, RealStream};
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub struct TokioEnv(Rc<Inner>);
 
 struct Inner {
     options: TokioOptions,
+    keepalive: net::Keepalive,
     log: Log,
     seed: [u8; 32],
 }
@@ -65,7 +67,8 @@ impl TokioEnv {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let log = Log::open(&options.log)?;
-        Ok(Self(Rc::new(Inner { options, log, seed })))
+        let keepalive = Rc::new(Cell::new(options.tcp_keepalive));
+        Ok(Self(Rc::new(Inner { options, keepalive, log, seed })))
     }
 }
 
@@ -76,11 +79,11 @@ impl Env for TokioEnv {
     type Background<T: Send + 'static> = ThreadBackground<T>;
 
     async fn listen(&self, addr: &ListenAddr) -> io::Result<RealListener> {
-        net::listen(addr, &self.0.options).await
+        net::listen(addr, &self.0.options, &self.0.keepalive).await
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<(RealStream, Peer)> {
-        net::connect(host, port, &self.0.options).await
+        net::connect(host, port, &self.0.keepalive).await
     }
 
     fn unix_ms(&self) -> u64 {
@@ -104,6 +107,10 @@ impl Env for TokioEnv {
 
     fn log(&self, line: &LogLine) {
         self.0.log.write(line);
+    }
+
+    fn set_tcp_keepalive(&self, idle: Option<Duration>) {
+        self.0.keepalive.set(idle);
     }
 
     fn process_id(&self) -> u32 {

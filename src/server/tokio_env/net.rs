@@ -1,9 +1,11 @@
 //! Real sockets: TCP and unix.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,14 +27,17 @@ pub enum RealStream {
     Unix(UnixStream),
 }
 
+/// Idle time before the first probe, as it is set now.
+pub(super) type Keepalive = Rc<Cell<Option<Duration>>>;
+
 /// A listening socket.
 pub enum RealListener {
     /// By TCP.
     Tcp {
         /// The socket.
         socket: TcpListener,
-        /// For the connections accepted.
-        keepalive: Option<Duration>,
+        /// For the connections accepted from now on.
+        keepalive: Keepalive,
     },
     /// On a unix socket.
     Unix {
@@ -52,11 +57,15 @@ impl Drop for RealListener {
     }
 }
 
-pub(super) async fn listen(addr: &ListenAddr, options: &TokioOptions) -> io::Result<RealListener> {
+pub(super) async fn listen(
+    addr: &ListenAddr,
+    options: &TokioOptions,
+    keepalive: &Keepalive,
+) -> io::Result<RealListener> {
     match addr {
         ListenAddr::Tcp { host, port } => Ok(RealListener::Tcp {
             socket: bind_tcp(resolve(host, *port).await?, options)?,
-            keepalive: options.tcp_keepalive,
+            keepalive: keepalive.clone(),
         }),
         ListenAddr::Unix { path, mode } => {
             // The socket of an earlier process; a file of any other kind is not ours to remove.
@@ -111,10 +120,10 @@ fn bind_tcp(addr: SocketAddr, options: &TokioOptions) -> io::Result<TcpListener>
 pub(super) async fn connect(
     host: &str,
     port: u16,
-    options: &TokioOptions,
+    keepalive: &Keepalive,
 ) -> io::Result<(RealStream, Peer)> {
     let stream = TcpStream::connect((host, port)).await?;
-    let peer = set_up(&stream, stream.peer_addr()?, options.tcp_keepalive)?;
+    let peer = set_up(&stream, stream.peer_addr()?, keepalive.get())?;
     Ok((RealStream::Tcp(stream), peer))
 }
 
@@ -147,7 +156,7 @@ impl Listener for RealListener {
             Self::Tcp { socket, keepalive } => loop {
                 let (stream, addr) = socket.accept().await?;
                 // A peer that is gone again already is no reason to pause.
-                if let Ok(peer) = set_up(&stream, addr, *keepalive) {
+                if let Ok(peer) = set_up(&stream, addr, keepalive.get()) {
                     return Ok((RealStream::Tcp(stream), peer));
                 }
             },

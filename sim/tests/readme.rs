@@ -1,0 +1,135 @@
+//! The README's commands and pictures of the testbed, run with the real binary; and whether it
+//! names everything there is. (Its server and its scenarios: `tests/readme.rs` of the root.)
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use replisim_sim::scenario::{ACTIONS, INVARIANTS, schema};
+
+#[path = "../../tests/support/markdown.rs"]
+mod markdown;
+
+const README: &str = include_str!("../../README.md");
+/// The mistake whose message the README shows.
+const TYPO: &str = "target/readme/typo.toml";
+const TYPO_TEXT: &str = "title = \"A typo\"\n\n[nodes.m1]\n\n[workload]\nrtae = 100\n";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn replisim(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replisim"));
+    command.current_dir(root()).args(args).env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+    for name in ["SIM_SEED", "SIM_SEEDS", "SIM_JOBS", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.output().expect("replisim runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// The words of every `cargo sim ...` of the README.
+fn sim_commands() -> Vec<Vec<String>> {
+    let all = markdown::commands(&markdown::blocks(README));
+    let sim = all.iter().filter_map(|line| line.strip_prefix("cargo sim "));
+    sim.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn every_command_works() {
+    let commands = sim_commands();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for words in commands {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (words, code) = match words.as_slice() {
+            // All scenarios are run, one by one, by tests/scenarios.rs: here they are only read.
+            ["run"] => (vec!["check"], 0),
+            [.., path] if *path == TYPO => continue, // see below
+            words => (words.to_vec(), 0),
+        };
+        let output = replisim(&words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{}{errors}", stdout(&output));
+        assert!(!output.stdout.is_empty(), "{words:?}");
+    }
+    let trace = root().join("target/sim/partial-resync/short-cut/2/trace.jsonl");
+    let trace = std::fs::read_to_string(trace).expect("the trace the README speaks of");
+    assert!(trace.lines().count() > 100);
+}
+
+/// Whether the README holds what the command prints, numbers apart.
+fn is_pictured(text: &str) {
+    let shown = markdown::blocks(README);
+    let mut pictures =
+        shown.iter().filter(|block| block.language == "text").map(|b| markdown::shape(&b.text));
+    let shape = markdown::shape(text);
+    assert!(pictures.any(|picture| picture == shape), "the README does not show:\n{text}");
+}
+
+#[test]
+fn the_picture_of_a_run_is_real() {
+    let run = ["run", "scenarios/partial-resync/short-cut.toml", "--seed", "2"];
+    is_pictured(&stdout(&replisim(&run)));
+    is_pictured(&stdout(&replisim(&[&run[..], &["-v"]].concat())));
+}
+
+#[test]
+fn the_picture_of_a_mistake_is_real() {
+    let path = root().join(TYPO);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&path, TYPO_TEXT).expect("a file");
+    let output = replisim(&["check", TYPO]);
+    assert_eq!(output.status.code(), Some(2));
+    is_pictured(&String::from_utf8_lossy(&output.stderr));
+}
+
+/// Every key of every table of a scenario, from the schema.
+fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+    if let Some(properties) = value.get("properties").and_then(|p| p.as_object()) {
+        found.extend(properties.keys().cloned());
+    }
+    match value {
+        serde_json::Value::Object(map) => {
+            let apart = |name: &str| name == "Capsule"; // written by the testbed, not by hand
+            map.iter().filter(|(name, _)| !apart(name)).for_each(|(_, v)| keys(v, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|v| keys(v, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn everything_there_is_stands_in_it() {
+    let toml: String = markdown::blocks(README)
+        .into_iter()
+        .filter(|block| block.language == "toml")
+        .map(|block| block.text)
+        .collect();
+    for action in ACTIONS {
+        let shown = toml.lines().any(|line| line.starts_with(&format!("{action} = ")));
+        assert!(shown, "no step of the README has the action {action}");
+    }
+    let named = |word: &str| README.contains(&format!("`{word}`"));
+    for name in INVARIANTS {
+        assert!(named(name), "invariant {name}");
+    }
+    let mut all = Vec::new();
+    keys(schema::schema(), &mut all);
+    assert!(all.len() > 80, "{all:?}");
+    for key in all {
+        let written = README
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+            .any(|word| word == key);
+        assert!(written || key == "capsule", "the README does not name the key {key}");
+    }
+    let help = stdout(&replisim(&["run", "--help"]));
+    let options: Vec<&str> =
+        help.split_whitespace().filter(|word| word.starts_with("--")).collect();
+    assert!(options.len() > 8, "{options:?}");
+    for option in options.into_iter().filter(|option| *option != "--help") {
+        assert!(README.contains(&format!("`{option}")), "the README does not name {option}");
+    }
+}
