@@ -286,7 +286,7 @@ pub struct Run {
     /// Seeds it runs with: how many (from 1 up), "a..b" with both ends, or a list. Default: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seeds: Option<Spot<Seeds>>,
-    /// Length of a step of the simulated clock. Default: "1ms".
+    /// Length of a step of the simulated clock: hosts see each other once a step. Default: "10ms".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tick: Option<Spot<Time>>,
 }

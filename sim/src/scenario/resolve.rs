@@ -17,7 +17,7 @@ use crate::seed::Seed;
 /// Simulated time of a run when the scenario does not say.
 pub const DEFAULT_DURATION: Time = Time(Duration::from_secs(60));
 /// Length of a tick when the scenario does not say.
-pub const DEFAULT_TICK: Duration = Duration::from_millis(1);
+pub use crate::simulation::DEFAULT_TICK;
 
 /// A scenario with every decision made. Plain data; times count from the start of the run.
 #[derive(Debug, Clone, PartialEq)]
