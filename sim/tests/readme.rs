@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use replisim_sim::scenario::{ACTIONS, INVARIANTS, schema};
 
+#[allow(dead_code, reason = "each test program uses what it needs of this module")]
 #[path = "../../tests/support/markdown.rs"]
 mod markdown;
 
