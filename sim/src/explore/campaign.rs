@@ -101,10 +101,7 @@ pub fn start(
                 }
             }
         };
-        std::thread::Builder::new()
-            .name(format!("explore-{job}"))
-            .stack_size(STACK)
-            .spawn(work)?;
+        std::thread::Builder::new().name(format!("explore-{job}")).stack_size(STACK).spawn(work)?;
     }
     Ok(receiver)
 }

@@ -42,8 +42,7 @@ pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(),
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
     let temporary = path.with_extension("toml.new");
-    let written =
-        std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
+    let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&temporary);
         fail(error)
@@ -104,8 +103,7 @@ pub fn replay(scenario: &Scenario, run: RunFn, options: &RunOptions) -> Result<R
     let same = |then: &Option<String>, now: &str| then.as_deref() == Some(now);
     // A commit with "+" or "dirty" in its name says little about the code.
     let clean = trace::COMMIT.chars().all(|c| c.is_ascii_hexdigit());
-    let same_code = clean
-        && same(&capsule.commit, trace::COMMIT)
-        && same(&capsule.lockfile, trace::LOCKFILE);
+    let same_code =
+        clean && same(&capsule.commit, trace::COMMIT) && same(&capsule.lockfile, trace::LOCKFILE);
     Ok(Replay { report, seed, differences, same_code })
 }

@@ -36,11 +36,9 @@ pub(super) fn add(
         let others: Vec<&str> = names.iter().copied().filter(|other| *other != name).collect();
         let action = match dice.number(0, 2) {
             0 => Action::Kill(Down { node: name.into(), duration: None }),
-            1 => Action::partition(
-                Links::between(name, others.as_slice()),
-                Outage::Blackhole,
-                None,
-            ),
+            1 => {
+                Action::partition(Links::between(name, others.as_slice()), Outage::Blackhole, None)
+            }
             _ => Action::partition(Links::between(name, others.as_slice()), Outage::Reset, None),
         };
         builder = builder.step(&at, action);

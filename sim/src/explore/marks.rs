@@ -59,7 +59,8 @@ mod tests {
                 let text = std::fs::read_to_string(&path).expect("a file");
                 for call in [".mark(\"", "marks.push(\""] {
                     let names = text.split(call).skip(1);
-                    found.extend(names.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+                    found
+                        .extend(names.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
                 }
             }
         }

@@ -104,12 +104,7 @@ pub(super) fn network(scenario: &mut Scenario, dice: &mut Dice) {
 }
 
 /// One or two workloads that end with the faults.
-pub(super) fn workload(
-    scenario: &mut Scenario,
-    dice: &mut Dice,
-    members: &[Member],
-    end_ms: u64,
-) {
+pub(super) fn workload(scenario: &mut Scenario, dice: &mut Dice, members: &[Member], end_ms: u64) {
     let count = if dice.chance(0.2) { 2 } else { 1 };
     scenario.workload.0 = (0..count).map(|_| one_workload(dice, members, end_ms)).collect();
 }
