@@ -124,7 +124,7 @@ fn link_config(scenario: &ResolvedScenario) -> LinkConfig {
     LinkConfig {
         latency_min_us: network.latency.low.0.as_micros() as u64,
         latency_max_us: network.latency.high.0.as_micros() as u64,
-        bandwidth_bytes_per_s: network.bandwidth.unwrap_or(default.bandwidth_bytes_per_s * 10),
+        bandwidth_bytes_per_s: network.bandwidth.unwrap_or(default.bandwidth_bytes_per_s),
         segment_bytes: network.segment as usize,
     }
 }
