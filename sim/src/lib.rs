@@ -81,6 +81,7 @@ pub mod cli;
 pub mod cluster;
 pub mod disk;
 pub mod env;
+pub mod explore;
 pub mod history;
 pub mod invariant;
 pub mod model;

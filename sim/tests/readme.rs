@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use replisim_sim::scenario::{ACTIONS, INVARIANTS, schema};
 
+#[allow(dead_code, reason = "each test program uses what it needs of this module")]
 #[path = "../../tests/support/markdown.rs"]
 mod markdown;
 
@@ -98,6 +99,40 @@ fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
         }
         serde_json::Value::Array(items) => items.iter().for_each(|v| keys(v, found)),
         _ => {}
+    }
+}
+
+/// Every key with the default that its documentation names.
+fn defaults(value: &serde_json::Value, found: &mut Vec<(String, String)>) {
+    if let Some(properties) = value.get("properties").and_then(|p| p.as_object()) {
+        for (key, property) in properties {
+            let text = property.get("description").and_then(|d| d.as_str()).unwrap_or_default();
+            let Some((_, default)) = text.split_once("Default: ") else { continue };
+            // A value, not a sentence: `"10ms"`, `0.05`.
+            let end = default.find(". ").unwrap_or(default.trim_end_matches('.').len());
+            let default = &default[..end];
+            if default.starts_with(|c: char| c == '"' || c.is_ascii_digit()) {
+                found.push((key.clone(), default.to_owned()));
+            }
+        }
+    }
+    match value {
+        serde_json::Value::Object(map) => map.values().for_each(|v| defaults(v, found)),
+        serde_json::Value::Array(items) => items.iter().for_each(|v| defaults(v, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_code() {
+    let mut all = Vec::new();
+    defaults(schema::schema(), &mut all);
+    assert!(all.len() > 15, "{all:?}");
+    for (key, default) in all {
+        let told = README
+            .lines()
+            .any(|line| line.contains(&format!("`{key}`")) && line.contains(&default));
+        assert!(told, "the README does not say that the default of {key} is {default}");
     }
 }
 

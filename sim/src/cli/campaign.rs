@@ -49,9 +49,16 @@ struct Task {
 
 /// Whether the user pressed Ctrl-C, and whether no more runs shall begin.
 #[derive(Default)]
-struct Flags {
+pub(super) struct Flags {
     interrupted: AtomicBool,
     stop: AtomicBool,
+}
+
+impl Flags {
+    /// Whether the user pressed Ctrl-C.
+    pub(super) fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
 }
 
 impl Campaign {
@@ -231,7 +238,7 @@ fn exit_code(summary: &Summary, interrupted: bool) -> u8 {
     clippy::disallowed_methods,
     reason = "wall time of a run, which is reported and decides nothing"
 )]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
@@ -258,7 +265,7 @@ fn compare(first: &mut RunReport, second: &RunReport) {
 
 /// The first Ctrl-C stops the campaign; the second ends the process.
 #[allow(clippy::disallowed_methods, reason = "a thread beside the runs, which none of them sees")]
-fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
+pub(super) fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     let flags = Arc::clone(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {

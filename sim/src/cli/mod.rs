@@ -5,6 +5,7 @@
 //! know how a run is made; that is the [`RunFn`] it is given.
 
 mod campaign;
+mod explore;
 pub mod find;
 
 use std::io::{self, Write as _};
@@ -32,6 +33,10 @@ struct Args {
 enum Command {
     /// Runs scenarios: files, folders, or all of scenarios/
     Run(RunArgs),
+    /// Makes scenarios from seeds and runs them, and keeps what fails
+    Explore(explore::ExploreArgs),
+    /// Runs a failure that was kept, and says whether it is the same
+    Replay(explore::ReplayArgs),
     /// Reads scenarios and reports every mistake in them
     Check {
         /// Files or folders; without one, all of scenarios/
@@ -127,6 +132,8 @@ pub fn main(run: RunFn) -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
         Command::Run(args) => run_command(&args, run),
+        Command::Explore(args) => explore::explore(&args, run),
+        Command::Replay(args) => explore::replay(&args, run),
         Command::Check { paths } => check(&paths),
         Command::List { paths } => list(&paths),
         Command::Resolve { path, seed } => resolve(&path, seed),

@@ -156,7 +156,7 @@ pub struct Network {
     /// Time a segment takes, drawn for each; they stay in order. Default: "1ms..2ms".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Range<Time>>,
-    /// Bytes a second of each link and direction. Default: no limit. Drawn once a run.
+    /// Bytes a second of each link and direction. Default: 125MB/s, a gigabit. Drawn once a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Spot<Range<Bandwidth>>>,
     /// Largest segment in bytes: small ones make short reads. Default: 64kb. Drawn once a run.

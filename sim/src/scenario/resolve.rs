@@ -63,7 +63,7 @@ pub struct NodeSpec {
 pub struct NetworkSpec {
     /// Time a segment takes, drawn for each.
     pub latency: Range<Time>,
-    /// Bytes a second of each link and direction; `None` for no limit.
+    /// Bytes a second of each link and direction; `None` for a gigabit.
     pub bandwidth: Option<u64>,
     /// Largest segment in bytes.
     pub segment: u64,

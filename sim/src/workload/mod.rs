@@ -24,6 +24,10 @@ use crate::seed::Seed;
 
 /// How long a client waits for a connection or for replies before it gives up on a node.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Most commands sent before the first reply is awaited, beside what a workload pipelines.
+const MOST_AT_ONCE: usize = 32;
+/// How far a client may fall behind its rate and still make up for it.
+const MOST_BEHIND: Duration = Duration::from_millis(200);
 /// How long it rests after a failure.
 const REST: Duration = Duration::from_millis(100);
 
@@ -52,21 +56,17 @@ impl<E: Env> Route<E> {
         Self { targets, current, client: None }
     }
 
-    /// Sends commands to database `db` of the current node. An error, or a reply that says
-    /// "not here", moves on to the next.
-    async fn send(&mut self, env: &E, db: u64, commands: &[Vec<Vec<u8>>]) -> io::Result<()> {
-        let result = self.try_send(env, db, commands).await;
-        match &result {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.move_on();
-                Ok(())
-            }
-            Err(_) => {
-                self.move_on();
-                result.map(|_| ())
-            }
+    /// Sends commands, each to its database, in one go. An error, or a reply that says "not
+    /// here", moves on to the next node.
+    async fn send(&mut self, env: &E, batch: &[Item]) -> io::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
         }
+        let result = self.try_send(env, batch).await;
+        if !matches!(result, Ok(true)) {
+            self.move_on();
+        }
+        result.map(|_| ())
     }
 
     fn move_on(&mut self) {
@@ -74,17 +74,22 @@ impl<E: Env> Route<E> {
         self.current = (self.current + 1) % self.targets.len();
     }
 
-    async fn try_send(&mut self, env: &E, db: u64, commands: &[Vec<Vec<u8>>]) -> io::Result<bool> {
-        let (selected, mut client) = match self.client.take() {
+    async fn try_send(&mut self, env: &E, batch: &[Item]) -> io::Result<bool> {
+        let (mut selected, mut client) = match self.client.take() {
             Some(connected) => connected,
             None => (0, self.connect(env).await?),
         };
-        if selected != db {
-            client.call(&[b"SELECT", db.to_string().as_bytes()]).await?;
+        let mut commands = Vec::with_capacity(batch.len());
+        for (db, command) in batch {
+            if selected != *db {
+                commands.push(vec![b"SELECT".to_vec(), db.to_string().into_bytes()]);
+                selected = *db;
+            }
+            commands.push(command.clone());
         }
-        let replies = client.pipeline(commands).await?;
+        let replies = client.pipeline(&commands).await?;
         let elsewhere = replies.iter().any(|reply| reply.starts_with(b"-READONLY"));
-        self.client = Some((db, client));
+        self.client = Some((selected, client));
         Ok(!elsewhere)
     }
 
@@ -130,23 +135,57 @@ pub async fn run<E: Env>(
     let begin = Instant::now();
     sleep(spec.start).await;
     let share = spec.rate.max(1) as f64 / spec.clients.len().max(1) as f64;
+    let mut due = Instant::now();
     while begin.elapsed() < spec.stop {
-        let due = Instant::now();
-        let work = generator.next();
-        let commands = work.commands();
+        // What has become due while the last replies were awaited goes out together, so that
+        // the rate is kept however long a round trip takes.
+        let mut batch = Batch::default();
+        while due <= Instant::now() && batch.len() < MOST_AT_ONCE {
+            due += Duration::from_secs_f64(batch.add(generator.next()) as f64 / share);
+        }
         let left = spec.stop.saturating_sub(begin.elapsed());
         let talk = async {
-            match &work {
-                Work::Read { db, commands } => reads.send(&env, *db, commands).await,
-                Work::Write { db, commands } => writes.send(&env, *db, commands).await,
-            }
+            writes.send(&env, &batch.writes).await?;
+            reads.send(&env, &batch.reads).await
         };
         // A client that is stopped while it waits hangs up, as an application would.
         match timeout(left, talk).await {
             Err(_) => break,
-            Ok(Err(_)) => sleep(REST).await,
+            Ok(Err(_)) => {
+                sleep(REST).await;
+                due = Instant::now(); // what it could not do meanwhile is not done twice as fast
+            }
             Ok(Ok(())) => {}
         }
-        sleep_until(due + Duration::from_secs_f64(commands as f64 / share)).await;
+        // Further behind than this it is too slow for its rate, and stays so.
+        due = due.max(Instant::now().checked_sub(MOST_BEHIND).unwrap_or(begin));
+        sleep_until(due).await;
+    }
+}
+
+/// A command, name first, and the database it is for.
+type Item = (u64, Vec<Vec<u8>>);
+
+/// What is sent in one go.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<Item>,
+    reads: Vec<Item>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.writes.len() + self.reads.len()
+    }
+
+    /// Adds work; how many commands it counts for.
+    fn add(&mut self, work: Work) -> usize {
+        let count = work.commands();
+        let (list, db, commands) = match work {
+            Work::Read { db, commands } => (&mut self.reads, db, commands),
+            Work::Write { db, commands } => (&mut self.writes, db, commands),
+        };
+        list.extend(commands.into_iter().map(|command| (db, command)));
+        count
     }
 }

@@ -1,0 +1,329 @@
+//! What goes wrong in a generated world, and what its operator does.
+//!
+//! Must never: expect an answer. The operator of a generated world speaks to nodes that may be
+//! dead, paused or cut off.
+
+use super::generate::Member;
+use super::swarm::Dice;
+use crate::scenario::{
+    Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, FullDisk, Jump, Lag,
+    Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Shutdown, Slow, SlowDisk, Spot,
+    Time, Unit,
+};
+use crate::seed::Seed;
+
+/// When faults happen, in milliseconds of the run.
+pub(super) struct Phase {
+    pub(super) begin_ms: u64,
+    pub(super) end_ms: u64,
+}
+
+/// What may exist in a world or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Stall,
+    Reset,
+    Blackhole,
+    SlowLink,
+    Kill,
+    PowerCut,
+    Restart,
+    Shutdown,
+    Pause,
+    Lag,
+    SlowDisk,
+    FullDisk,
+    DiskError,
+    ClockJump,
+    RemoveRdb,
+    Follow,
+    Promote,
+    HandOver,
+    Failover,
+    Tune,
+    Save,
+    Flush,
+    Disconnect,
+    Populate,
+}
+
+const FAMILIES: &[Family] = &[
+    Family::Stall,
+    Family::Reset,
+    Family::Reset,
+    Family::Blackhole,
+    Family::SlowLink,
+    Family::Kill,
+    Family::PowerCut,
+    Family::Restart,
+    Family::Shutdown,
+    Family::Pause,
+    Family::Lag,
+    Family::SlowDisk,
+    Family::FullDisk,
+    Family::DiskError,
+    Family::ClockJump,
+    Family::RemoveRdb,
+    Family::Follow,
+    Family::Promote,
+    Family::HandOver,
+    Family::Failover,
+    Family::Tune,
+    Family::Save,
+    Family::Flush,
+    Family::Disconnect,
+    Family::Populate,
+];
+
+/// A time of the run as a scenario writes it.
+pub(super) fn millis(ms: u64) -> String {
+    format!("{ms}ms")
+}
+
+/// A command of the operator, whatever comes of it.
+pub(super) fn order(node: &str, line: &str) -> Action {
+    Action::Command(Command {
+        node: node.into(),
+        send: CommandLine::Line(line.to_owned()).into(),
+        expect: None,
+        expect_error: None,
+        database: None,
+        password: None,
+    })
+}
+
+/// Adds the faults of a world.
+pub(super) fn add(
+    mut builder: ScenarioBuilder,
+    seed: Seed,
+    members: &[Member],
+    phase: &Phase,
+) -> ScenarioBuilder {
+    let dice = &mut Dice::new(seed, "families");
+    let share = *dice.pick(&[0.05, 0.12, 0.25, 0.5]);
+    let mut present = dice.some(FAMILIES, share);
+    // `DEBUG POPULATE` writes on a replica too, which then differs from its master: only where
+    // every role stays as it is does the operator know where it belongs.
+    let roles = [Family::Follow, Family::Promote, Family::HandOver, Family::Failover];
+    if present.iter().any(|family| roles.contains(family)) {
+        present.retain(|family| *family != Family::Populate);
+    }
+    let mean_ms = dice.magnitude(150, 6_000);
+    let mut maker = Maker { dice: Dice::new(seed, "faults"), members, end_ms: phase.end_ms };
+    let mut at_ms = phase.begin_ms;
+    loop {
+        at_ms += maker.dice.number(1, mean_ms * 2);
+        if at_ms >= phase.end_ms {
+            return builder;
+        }
+        let family = *maker.dice.pick(&present);
+        for (after_ms, action) in maker.make(family, at_ms) {
+            builder = builder.step(&millis((at_ms + after_ms).min(phase.end_ms)), action);
+        }
+    }
+}
+
+struct Maker<'a> {
+    dice: Dice,
+    members: &'a [Member],
+    end_ms: u64,
+}
+
+impl Maker<'_> {
+    fn node(&mut self) -> String {
+        self.dice.pick(self.members).name.clone()
+    }
+
+    fn other(&mut self, than: &str) -> Option<String> {
+        let others: Vec<&Member> = self.members.iter().filter(|m| m.name != than).collect();
+        (!others.is_empty()).then(|| self.dice.pick(&others).name.clone())
+    }
+
+    /// How long something lasts: never beyond the end of all faults.
+    fn lasting(&mut self, at_ms: u64, most_ms: u64) -> Option<Spot<Range<Time>>> {
+        let drawn = self.dice.magnitude(20, most_ms);
+        let ms = drawn.min(self.end_ms.saturating_sub(at_ms)).max(1);
+        Some(Range::fixed(Time::from_u64(ms * 1_000)).into())
+    }
+
+    fn links(&mut self) -> Links {
+        let a = self.node();
+        let Some(b) = self.other(&a) else { return Links::all() };
+        match self.dice.number(0, 9) {
+            0..=5 => Links::between(a.as_str(), b.as_str()),
+            6 | 7 => Links::one_way(a.as_str(), b.as_str()),
+            8 => Links::of(a.as_str()),
+            _ => Links::all(),
+        }
+    }
+
+    fn cut(&mut self, kind: Outage, at_ms: u64) -> Action {
+        let Links { between, from, to, node } = self.links();
+        let duration = self.lasting(at_ms, 12_000);
+        Action::Partition(crate::scenario::Partition { between, from, to, node, kind, duration })
+    }
+
+    /// The actions of one fault, each with its time after the first, in milliseconds.
+    fn make(&mut self, family: Family, at_ms: u64) -> Vec<(u64, Action)> {
+        let node = self.node();
+        let names = || -> Names { node.as_str().into() };
+        let one = |action| vec![(0, action)];
+        match family {
+            Family::Stall => one(self.cut(Outage::Stall, at_ms)),
+            Family::Reset => one(self.cut(Outage::Reset, at_ms)),
+            Family::Blackhole => one(self.cut(Outage::Blackhole, at_ms)),
+            Family::SlowLink => one(self.slow_link(at_ms)),
+            Family::Kill => {
+                let duration = self.lasting(at_ms, 6_000);
+                one(Action::Kill(Down { node: names(), duration }))
+            }
+            Family::PowerCut => {
+                let duration = self.lasting(at_ms, 6_000);
+                one(Action::PowerCut(PowerCut { node: names(), torn: None, duration }))
+            }
+            Family::Restart => one(Action::restart(names())),
+            Family::Shutdown => {
+                let save = *self.dice.pick(&[None, Some(true), Some(false)]);
+                let duration = self.lasting(at_ms, 6_000);
+                one(Action::Shutdown(Shutdown { node: names(), save, duration }))
+            }
+            Family::Pause => {
+                let duration = self.lasting(at_ms, 9_000);
+                one(Action::Pause(Pause { node: names(), duration }))
+            }
+            Family::Lag => {
+                let read = Range::fixed(Unit::from_u64(self.dice.magnitude(200, 200_000)));
+                let duration = self.lasting(at_ms, 9_000);
+                one(Action::Lag(Lag { node: names(), read: Some(read.into()), duration }))
+            }
+            Family::RemoveRdb => one(Action::RemoveRdb(names())),
+            Family::SlowDisk | Family::FullDisk | Family::DiskError | Family::ClockJump => {
+                one(self.machine(family, &node, at_ms))
+            }
+            _ => self.operator(family, &node),
+        }
+    }
+
+    fn slow_link(&mut self, at_ms: u64) -> Action {
+        let Links { between, from, to, node } = self.links();
+        let low = self.dice.magnitude(1_000, 200_000);
+        let high = low + self.dice.magnitude(1_000, 800_000);
+        let bandwidth = Unit::from_u64(self.dice.magnitude(2_000, 500_000));
+        let segment = Unit::from_u64(self.dice.magnitude(1, 2_000));
+        Action::Slow(Slow {
+            between,
+            from,
+            to,
+            node,
+            latency: self
+                .dice
+                .chance(0.5)
+                .then(|| Range { low: Time::from_u64(low), high: Time::from_u64(high) }),
+            bandwidth: Some(Range::fixed(bandwidth).into()),
+            segment: self.dice.chance(0.3).then(|| Range::fixed(segment).into()),
+            duration: self.lasting(at_ms, 12_000),
+        })
+    }
+
+    fn machine(&mut self, family: Family, node: &str, at_ms: u64) -> Action {
+        let node: Names = node.into();
+        let duration = self.lasting(at_ms, 10_000);
+        match family {
+            Family::SlowDisk => {
+                let low = self.dice.magnitude(100, 50_000);
+                let high = low + self.dice.magnitude(100, 200_000);
+                let bandwidth = Unit::from_u64(self.dice.magnitude(5_000, 1_000_000));
+                let latency = Range { low: Time::from_u64(low), high: Time::from_u64(high) };
+                Action::SlowDisk(SlowDisk {
+                    node,
+                    latency: Some(latency),
+                    bandwidth: Some(Range::fixed(bandwidth).into()),
+                    duration,
+                })
+            }
+            Family::FullDisk => {
+                let free = Range::fixed(Unit::from_u64(self.dice.number(0, 5_000)));
+                Action::FullDisk(FullDisk { node, free: Some(free.into()), duration })
+            }
+            Family::DiskError => {
+                let on = *self.dice.pick(&[DiskOperation::Write, DiskOperation::Sync]);
+                Action::DiskError(DiskError { node, on: Some(on), chance: None, duration })
+            }
+            _ => {
+                let ms = self.dice.magnitude(50, 20_000);
+                let by = std::time::Duration::from_millis(ms);
+                Action::ClockJump(ClockJump { node, by: Jump { by, back: self.dice.chance(0.5) } })
+            }
+        }
+    }
+
+    /// What the operator does.
+    fn operator(&mut self, family: Family, node: &str) -> Vec<(u64, Action)> {
+        let mut todo = Vec::new();
+        let mut say = |after_ms: u64, node: &str, line: &str| {
+            todo.push((after_ms, order(node, line)));
+        };
+        match family {
+            Family::Follow => {
+                if let Some(master) = self.other(node) {
+                    say(0, node, &format!("REPLICAOF {master} 6379"));
+                }
+            }
+            Family::Promote => say(0, node, "REPLICAOF NO ONE"),
+            Family::HandOver => {
+                // All follow the new master, some a little later than others.
+                say(0, node, "REPLICAOF NO ONE");
+                let mut after_ms = 0;
+                for member in self.members.iter().filter(|member| member.name != node) {
+                    after_ms += self.dice.number(0, 800);
+                    say(after_ms, &member.name, &format!("REPLICAOF {node} 6379"));
+                }
+            }
+            Family::Failover => {
+                let timeout_ms = self.dice.magnitude(10, 5_000);
+                let line = match self.dice.number(0, 4) {
+                    0 => "FAILOVER ABORT".to_owned(),
+                    1 => "FAILOVER".to_owned(),
+                    _ => format!("FAILOVER TIMEOUT {timeout_ms}"),
+                };
+                say(0, node, &line);
+            }
+            Family::Tune => {
+                let size = self.dice.magnitude(16 << 10, 256 << 10);
+                let line = match self.dice.number(0, 4) {
+                    0 => format!("CONFIG SET repl-backlog-size {size}"),
+                    1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
+                    2 => "CONFIG SET repl-diskless-sync no".to_owned(),
+                    3 => format!("CONFIG SET repl-timeout {}", self.dice.number(2, 4)),
+                    _ => format!("CONFIG SET repl-backlog-ttl {}", self.dice.number(1, 5)),
+                };
+                say(0, node, &line);
+            }
+            Family::Save => {
+                let line = self.dice.pick(&["BGSAVE", "BGSAVE", "SAVE", "DEBUG RELOAD"]);
+                say(0, node, line);
+            }
+            Family::Flush => {
+                let line = self.dice.pick(&["FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "FLUSHALL ASYNC"]);
+                say(0, node, line);
+            }
+            Family::Disconnect => {
+                let line = self.dice.pick(&[
+                    "CLIENT KILL TYPE replica",
+                    "CLIENT KILL TYPE master",
+                    "CLIENT KILL TYPE normal",
+                    "CLIENT PAUSE 800 WRITE",
+                    "CLIENT PAUSE 800 ALL",
+                ]);
+                say(0, node, line);
+            }
+            _ => {
+                let (keys, bytes) = (self.dice.magnitude(10, 2_000), self.dice.magnitude(3, 300));
+                let prefix = self.dice.number(0, 9);
+                let top = &self.members[0].name;
+                say(0, top, &format!("DEBUG POPULATE {keys} filler{prefix} {bytes}"));
+            }
+        }
+        todo
+    }
+}

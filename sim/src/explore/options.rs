@@ -1,0 +1,145 @@
+//! Configuration, network and workload of a generated world.
+//!
+//! Must never: set what makes an invariant lose sight of the data (a writable replica).
+
+use super::generate::Member;
+use super::swarm::Dice;
+use crate::scenario::{
+    Count, Network, Range, Scenario, ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
+};
+
+/// Directives of all nodes.
+pub(super) fn common(
+    mut builder: ScenarioBuilder,
+    dice: &mut Dice,
+    members: &[Member],
+) -> ScenarioBuilder {
+    let timeout = *dice.pick(&["4", "6", "10", "20"]);
+    builder = builder.config("repl-timeout", timeout);
+    builder = builder.config("repl-ping-replica-period", *dice.pick(&["1", "2", "3"]));
+    builder = builder.config("repl-diskless-sync", *dice.pick(&["yes", "no"]));
+    builder = builder.config("repl-diskless-sync-delay", *dice.pick(&["0", "0", "1", "3"]));
+    let backlog = dice.magnitude(16 << 10, 1 << 20).to_string();
+    builder = builder.config("repl-backlog-size", backlog.as_str());
+    if dice.chance(0.3) {
+        builder = builder.config("repl-backlog-ttl", *dice.pick(&["1", "3", "10"]));
+    }
+    if dice.chance(0.3) {
+        builder = builder.config("repl-diskless-load", *dice.pick(&["on-empty-db", "swapdb"]));
+    }
+    if dice.chance(0.3) {
+        let hard = dice.magnitude(64 << 10, 1 << 20);
+        let limit = format!("replica {hard} {} {}", hard / 2, dice.number(1, 5));
+        builder = builder.config("client-output-buffer-limit", limit.as_str());
+    }
+    if dice.chance(0.15) && members.len() > 1 {
+        let most = (members.len() as u64 - 1).min(2);
+        let wanted = dice.number(1, most).to_string();
+        builder = builder.config("min-replicas-to-write", wanted.as_str());
+        builder = builder.config("min-replicas-max-lag", *dice.pick(&["2", "5", "10"]));
+    }
+    if dice.chance(0.2) {
+        builder = builder.config("requirepass", "secret").config("masterauth", "secret");
+    }
+    if dice.chance(0.25) {
+        let delay = dice.magnitude(100, 20_000).to_string();
+        builder = builder.config("rdb-key-save-delay", delay.as_str());
+    }
+    if dice.chance(0.15) {
+        let delay = dice.magnitude(100, 5_000).to_string();
+        builder = builder.config("key-load-delay", delay.as_str());
+    }
+    if dice.chance(0.15) {
+        builder = builder.config("rdb-del-sync-files", "yes");
+    }
+    if dice.chance(0.1) {
+        builder = builder.config("rdbcompression", "no");
+    }
+    if dice.chance(0.1) {
+        builder = builder.config("replica-serve-stale-data", "no");
+    }
+    builder
+}
+
+/// Directives of one node, and when it starts.
+pub(super) fn of_node(
+    mut builder: ScenarioBuilder,
+    dice: &mut Dice,
+    index: usize,
+    latest_ms: u64,
+) -> ScenarioBuilder {
+    builder = builder.config("save", *dice.pick(&["", "", "1 1", "3 10"]));
+    if index > 0 && dice.chance(0.2) {
+        let at = Time::from_u64(dice.number(0, latest_ms) * 1_000);
+        builder = builder.with(|scenario| {
+            if let Some((_, node)) = scenario.nodes.last_mut() {
+                node.starts = fixed(at);
+            }
+        });
+    }
+    builder
+}
+
+fn fixed<T: Unit>(value: T) -> Option<Spot<Range<T>>> {
+    Some(Range::fixed(value).into())
+}
+
+fn between<T: Unit>(low: u64, high: u64) -> Range<T> {
+    Range { low: T::from_u64(low), high: T::from_u64(high) }
+}
+
+/// The network when nothing is wrong with it.
+pub(super) fn network(scenario: &mut Scenario, dice: &mut Dice) {
+    let low = dice.magnitude(100, 20_000);
+    let high = low + dice.magnitude(100, 30_000);
+    scenario.network = Network {
+        latency: Some(between(low, high)),
+        bandwidth: dice
+            .chance(0.4)
+            .then(|| Range::fixed(Unit::from_u64(dice.magnitude(50_000, 5_000_000))).into()),
+        segment: dice
+            .chance(0.4)
+            .then(|| Range::fixed(Unit::from_u64(dice.magnitude(16, 4_096))).into()),
+    };
+}
+
+/// One or two workloads that end with the faults.
+pub(super) fn workload(scenario: &mut Scenario, dice: &mut Dice, members: &[Member], end_ms: u64) {
+    let count = if dice.chance(0.2) { 2 } else { 1 };
+    scenario.workload.0 = (0..count).map(|_| one_workload(dice, members, end_ms)).collect();
+}
+
+fn one_workload(dice: &mut Dice, members: &[Member], end_ms: u64) -> Workload {
+    let share = |dice: &mut Dice, exists: f64, most: u64| {
+        let value = if dice.chance(exists) { dice.number(1, most) as f64 / 100.0 } else { 0.0 };
+        Some(Share(value).into())
+    };
+    let count = |number: u64| Some(Spot::from(Count(number)));
+    let value_high = dice.magnitude(8, 4_000);
+    let ttl_ms = dice.magnitude(5, 5_000);
+    let pipeline = if dice.chance(0.3) { dice.number(2, 20) } else { 1 };
+    let wait = (members.len() > 1 && dice.chance(0.25)).then(|| Wait {
+        replicas: Count(dice.number(1, members.len() as u64)),
+        timeout: Some(Time::from_u64(dice.magnitude(10, 1_500) * 1_000)),
+        share: Some(Share(dice.number(1, 100) as f64 / 100.0)),
+    });
+    Workload {
+        clients: count(dice.number(1, 3)),
+        to: dice.chance(0.15).then(|| dice.pick(members).name.as_str().into()),
+        rate: fixed(Count(dice.magnitude(5, 400))),
+        reads: share(dice, 0.5, 60),
+        keys: fixed(Count(dice.magnitude(2, 500))),
+        databases: count(if dice.chance(0.4) { dice.number(2, 16) } else { 1 }),
+        value_bytes: Some(between(1, value_high).into()),
+        deletes: share(dice, 0.6, 30),
+        increments: share(dice, 0.6, 30),
+        expire: share(dice, 0.4, 40),
+        ttl: Some(between(ttl_ms * 500, ttl_ms * 1_500).into()),
+        transactions: share(dice, 0.35, 50),
+        pipeline: Some(between(1, pipeline).into()),
+        wait,
+        start: fixed(Time::from_u64(dice.number(0, end_ms / 4) * 1_000)),
+        stop: fixed(Time::from_u64(end_ms * 1_000)),
+        ..Workload::default()
+    }
+}
