@@ -77,7 +77,7 @@ fn exit_codes_say_how_it_went() {
 
 #[test]
 fn a_panic_is_a_run_without_a_verdict() {
-    let (code, text) = human(campaign("4", 1), by_seed);
+    let (code, text) = human(campaign("4..4", 1), by_seed);
     assert_eq!(code, 4);
     assert!(text.contains("panicked: number four\n    at "), "{text}");
     assert!(text.contains("replay: cargo sim run scenarios/a.toml --seed 4 -v"), "{text}");
