@@ -170,7 +170,11 @@ impl Recorder {
                 Found { invariant: invariant.name(), at, violations: &mut self.violations };
             invariant.fate(&self.cluster, node, fate, &mut found);
         }
-        self.cluster.stopped(node);
+        match fate {
+            Fate::Killed | Fate::PowerCut => self.cluster.stopped(node),
+            // A process may run on while its file goes.
+            Fate::FileRemoved => {}
+        }
     }
 
     /// A violation that the runner itself found.

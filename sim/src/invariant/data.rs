@@ -46,7 +46,8 @@ struct Copy {
     node: NodeIndex,
     digest: Digest,
     position: Option<(ReplicationId, Offset)>,
-    model: Rc<Model>,
+    /// `None`: it was lost before; the digest can still be judged.
+    model: Option<Rc<Model>>,
     /// Whether it is known to be the node's file.
     saved: bool,
     /// Whether it may be the node's file.
@@ -231,17 +232,18 @@ impl Data {
         digest: Digest,
         node: Option<NodeIndex>,
         now_ms: u64,
-    ) -> Option<(usize, Model)> {
+    ) -> Option<(usize, Option<Model>)> {
         self.copies.iter().enumerate().rev().find_map(|(index, copy)| {
             if node.is_some_and(|node| copy.node != node || !copy.may_be_file) {
                 return None;
             }
+            let model = copy.model.as_deref().cloned();
             if copy.digest == digest {
-                return Some((index, (*copy.model).clone()));
+                return Some((index, model));
             }
-            let mut model = (*copy.model).clone();
+            let mut model = model?;
             model.drop_expired(now_ms);
-            (model.digest() == digest).then_some((index, model))
+            (model.digest() == digest).then_some((index, Some(model)))
         })
     }
 
@@ -274,7 +276,7 @@ impl Data {
                         ),
                     );
                 }
-                Some(model)
+                model
             }
         };
         if let Some(twin) = self.nodes.get_mut(&sight.node) {
@@ -291,16 +293,14 @@ impl Data {
         if copy.is_none() && self.nodes.get(&sight.node).is_some_and(|twin| twin.model.is_some()) {
             found.violation(name, "loaded a dataset that no snapshot held");
         }
-        let model = copy.map(|(_, model)| model);
-        if *source == LoadSource::Master
-            && let Some(model) = &model
-        {
+        let model = copy.and_then(|(_, model)| model);
+        if *source == LoadSource::Master {
             self.superseded(sight.node);
             self.copies.push(Copy {
                 node: sight.node,
                 digest: *digest,
                 position: id.zip(*offset),
-                model: Rc::new(model.clone()),
+                model: model.clone().map(Rc::new),
                 saved: false,
                 may_be_file: true,
             });
@@ -333,14 +333,12 @@ impl Data {
         let Event::SnapshotTaken { id, offset, digest, disk, .. } = sight.event else {
             return;
         };
-        let Some(model) = self.nodes.get(&sight.node).and_then(|twin| twin.model.clone()) else {
-            return;
-        };
+        let model = self.nodes.get(&sight.node).and_then(|twin| twin.model.clone());
         self.copies.push(Copy {
             node: sight.node,
             digest: *digest,
             position: id.map(|id| (id, *offset)),
-            model: Rc::new(model),
+            model: model.map(Rc::new),
             saved: false,
             may_be_file: *disk,
         });
@@ -376,9 +374,16 @@ impl Invariant for Data {
     }
 
     fn fate(&mut self, _: &Cluster, node: NodeIndex, fate: Fate, _: &mut Found<'_>) {
-        self.nodes.remove(&node);
-        if fate == Fate::FileRemoved {
-            self.copies.retain(|copy| copy.node != node);
+        match fate {
+            Fate::Killed | Fate::PowerCut => {
+                self.nodes.remove(&node);
+            }
+            // The process may run on, and a snapshot under way still becomes its file.
+            Fate::FileRemoved => {
+                for copy in self.copies.iter_mut().filter(|copy| copy.node == node && copy.saved) {
+                    (copy.saved, copy.may_be_file) = (false, false);
+                }
+            }
         }
     }
 }

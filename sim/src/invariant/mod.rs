@@ -46,7 +46,7 @@ pub enum Fate {
     Killed,
     /// Its machine lost power; what was not synced is lost.
     PowerCut,
-    /// Its RDB file was removed while it was down.
+    /// Its RDB file was removed, whether its process runs or not.
     FileRemoved,
 }
 

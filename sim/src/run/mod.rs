@@ -28,7 +28,7 @@ use crate::recorder::Recorder;
 use crate::report::{Outcome, RunReport};
 use crate::scenario::ResolvedScenario;
 use crate::simulation::{SimConfig, SimError, Simulation};
-use crate::transport::LinkConfig;
+use crate::transport::{LinkConfig, LinkPolicy};
 use crate::workload::{self, Target};
 use crate::world::HostStatus;
 use operator::Operator;
@@ -241,7 +241,10 @@ impl<'a> Run<'a> {
     fn open_between(&self, a: &str, b: &str) -> bool {
         let world = self.sim.world();
         match (world.host(a), world.host(b)) {
-            (Ok(a), Ok(b)) => world.link_policy(a, b).passes() && world.link_policy(b, a).passes(),
+            // A link that resets lets segments pass, but no connection lasts.
+            (Ok(a), Ok(b)) => [world.link_policy(a, b), world.link_policy(b, a)]
+                .iter()
+                .all(|policy| *policy == LinkPolicy::Open),
             _ => false,
         }
     }
