@@ -112,8 +112,9 @@ fn defaults(value: &serde_json::Value, found: &mut Vec<(String, String)>) {
             let text = property.get("description").and_then(|d| d.as_str()).unwrap_or_default();
             let Some((_, default)) = text.split_once("Default: ") else { continue };
             // A value, not a sentence: `"10ms"`, `0.05`.
-            let end = default.find(". ").unwrap_or(default.trim_end_matches('.').len());
-            let default = &default[..end];
+            let ends = [default.find(". "), default.find(", "), default.find('\n')];
+            let end = ends.into_iter().flatten().min().unwrap_or(default.len());
+            let default = default[..end].trim_end_matches('.');
             if default.starts_with(|c: char| c == '"' || c.is_ascii_digit()) {
                 found.push((key.clone(), default.to_owned()));
             }
@@ -172,7 +173,8 @@ fn everything_there_is_stands_in_it() {
         let told = README.contains(&format!("`cargo sim {command}"));
         assert!(told, "the README does not name `cargo sim {command}`");
         let help = stdout(&replisim(&[command, "--help"]));
-        let options = help.split_whitespace().filter(|word| {
+        let words = help.split(|c: char| c.is_whitespace() || ",.;:".contains(c));
+        let options = words.filter(|word| {
             word.strip_prefix("--")
                 .is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
         });
