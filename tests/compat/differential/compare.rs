@@ -35,6 +35,12 @@ pub fn equal(order: Order, a: &Value, b: &Value) -> bool {
     }
 }
 
+/// Whether the replies of a transaction are the same, each compared in its own way.
+pub fn each_equal(orders: &[Order], a: &[Value], b: &[Value]) -> bool {
+    let same = |((a, b), order): ((&Value, &Value), &Order)| equal(*order, a, b);
+    a.len() == b.len() && a.len() == orders.len() && a.iter().zip(b).zip(orders).all(same)
+}
+
 /// The reply with its arrays sorted, `group` elements staying together.
 fn sorted(value: &Value, group: usize) -> String {
     match value {

@@ -36,6 +36,11 @@ impl Command {
         let args = words.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         Self { args, order: Order::Exact }
     }
+
+    /// Whether it is the command of that name (upper case).
+    pub fn is(&self, name: &str) -> bool {
+        self.args[0] == name.as_bytes()
+    }
 }
 
 impl fmt::Display for Command {

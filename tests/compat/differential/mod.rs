@@ -19,6 +19,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use redis::Value;
 
 use crate::support::{Program, Server, redis_is_installed};
+use compare::Order;
 use families::Family;
 use grammar::Command;
 
@@ -112,14 +113,23 @@ fn same_on_both(
     whole.push(Command::plain("DEBUG DIGEST"));
     let theirs = redis.run(&whole);
     let mine = ours.run(&whole);
-    // Before the first FLUSHALL nothing is known, and whether the last DISCARD has something to
-    // discard follows from the replies in between.
-    for (at, command) in whole.iter().enumerate().skip(1) {
-        if at + 2 == whole.len() {
-            continue;
+    let mut queued: Vec<Order> = Vec::new();
+    // Whether the first and the last DISCARD have something to discard says nothing.
+    let compared = (1..whole.len()).filter(|at| at + 2 != whole.len());
+    for at in compared {
+        let (command, wanted, got) = (&whole[at], &theirs[at], &mine[at]);
+        let same = match (wanted, got) {
+            (Value::Array(wanted), Value::Array(got)) if command.is("EXEC") => {
+                compare::each_equal(&queued, wanted, got)
+            }
+            _ => compare::equal(command.order, wanted, got),
+        };
+        match wanted {
+            Value::SimpleString(text) if text == "QUEUED" => queued.push(command.order),
+            Value::Okay if command.is("MULTI") => queued.clear(),
+            _ => {}
         }
-        let (wanted, got) = (&theirs[at], &mine[at]);
-        if !compare::equal(command.order, wanted, got) {
+        if !same {
             let story: Vec<String> = whole[2..=at.min(whole.len() - 3)]
                 .iter()
                 .map(|command| format!("    {command}"))
