@@ -39,7 +39,7 @@ pub enum CommandError {
         /// As typed.
         given: String,
         /// In upper case.
-        container: &'static str,
+        container: String,
     },
     /// There is no such database.
     #[error("ERR DB index is out of range")]

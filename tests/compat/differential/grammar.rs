@@ -43,11 +43,18 @@ impl Command {
     }
 }
 
+/// Longest argument that is shown as it is, bytes.
+const SHOWN_BYTES: usize = 100;
+
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, arg) in self.args.iter().enumerate() {
             let space = if at == 0 { "" } else { " " };
             let bare = !arg.is_empty() && arg.iter().all(u8::is_ascii_graphic);
+            if arg.len() > SHOWN_BYTES {
+                write!(f, "{space}<{} bytes>", arg.len())?;
+                continue;
+            }
             let text = arg.escape_ascii();
             if bare { write!(f, "{space}{text}")? } else { write!(f, "{space}\"{text}\"")? }
         }
