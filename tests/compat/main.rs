@@ -12,5 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dataset;
 mod differential;
 mod hostile;
+mod matrix;

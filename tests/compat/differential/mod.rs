@@ -30,7 +30,7 @@ const DEFAULT_SCRIPTS: u32 = 100;
 
 /// A server and a connection to it.
 struct Side {
-    server: Server,
+    _server: Server,
     stream: BufReader<TcpStream>,
     parser: redis::Parser,
 }
@@ -40,7 +40,7 @@ impl Side {
         let server = Server::start(program, &[]);
         let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
         stream.set_nodelay(true).expect("an option of TCP");
-        Self { server, stream: BufReader::new(stream), parser: redis::Parser::new() }
+        Self { _server: server, stream: BufReader::new(stream), parser: redis::Parser::new() }
     }
 
     /// Sends all commands at once and reads all replies.
