@@ -17,7 +17,8 @@
 //! What a run is made of:
 //! - [`scenario`]: the files, their diagnostics, and the builder that makes the same in code;
 //! - [`run`](mod@run): one run of one scenario; [`recorder`] and [`trace`]: what is noted of it;
-//! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees.
+//! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees;
+//! - [`explore`] and [`shrink`](mod@shrink): from a seed to the smallest story that fails.
 //!
 //! # A test in Rust
 //! A scenario built in code, or read with [`scenario::load`]; a seed; if you like, an invariant of
@@ -91,6 +92,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod seed;
+pub mod shrink;
 pub mod simulation;
 pub mod story;
 pub mod trace;

@@ -37,6 +37,9 @@ pub(super) struct ExploreArgs {
     /// Where the capsules of failures are written
     #[arg(long, value_name = "DIR", default_value = "target/sim/explore")]
     out: PathBuf,
+    /// Does not shrink the failures that were found
+    #[arg(long)]
+    no_shrink: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +51,7 @@ pub(super) struct ReplayArgs {
     verbose: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Time::parse(text).map(|Time(time)| time)
 }
 
@@ -107,11 +110,34 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
     }
     bar.finish_and_clear();
     summary(&findings, begun, &args.out)?;
+    if !args.no_shrink {
+        shrink_all(&findings, run, jobs, &flags, &args.out)?;
+    }
     Ok(if flags.interrupted() {
         ExitCode::from(130)
     } else {
         ExitCode::from(u8::from(findings.groups.failures() > 0))
     })
+}
+
+/// Shrinks the example of each group, beside its capsule.
+fn shrink_all(
+    findings: &Findings,
+    run: RunFn,
+    jobs: usize,
+    flags: &Flags,
+    out: &Path,
+) -> Result<(), Stop> {
+    for (cause, group) in &findings.groups.by_cause {
+        let Ok(scenario) = generate(group.example) else { continue };
+        if flags.interrupted() {
+            return Ok(());
+        }
+        let path = path(out, cause).with_file_name("shrunk.toml");
+        let told = super::shrink::of_group(&scenario, group.example, run, jobs, flags, &path)?;
+        writeln!(anstream::stdout().lock(), "{}: {told}", cause.slug())?;
+    }
+    Ok(())
 }
 
 fn path(out: &Path, cause: &Cause) -> PathBuf {

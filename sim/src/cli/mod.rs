@@ -7,6 +7,7 @@
 mod campaign;
 mod explore;
 pub mod find;
+mod shrink;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ enum Command {
     Explore(explore::ExploreArgs),
     /// Runs a failure that was kept, and says whether it is the same
     Replay(explore::ReplayArgs),
+    /// Makes a failing scenario as small as it gets
+    Shrink(shrink::ShrinkArgs),
     /// Reads scenarios and reports every mistake in them
     Check {
         /// Files or folders; without one, all of scenarios/
@@ -134,6 +137,7 @@ pub fn main(run: RunFn) -> ExitCode {
         Command::Run(args) => run_command(&args, run),
         Command::Explore(args) => explore::explore(&args, run),
         Command::Replay(args) => explore::replay(&args, run),
+        Command::Shrink(args) => shrink::shrink(&args, run),
         Command::Check { paths } => check(&paths),
         Command::List { paths } => list(&paths),
         Command::Resolve { path, seed } => resolve(&path, seed),
@@ -265,7 +269,11 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
         scenarios: good,
         seeds: asked,
         jobs,
-        options: RunOptions { trace: args.trace.clone(), keep_trace: false, story: args.verbose },
+        options: RunOptions {
+            trace: args.trace.clone(),
+            story: args.verbose,
+            ..RunOptions::default()
+        },
         fail_fast: args.fail_fast,
         twice: args.twice,
         quiet: args.quiet,
