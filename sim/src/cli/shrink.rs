@@ -1,7 +1,7 @@
 //! `cargo sim shrink`, and the shrinking that `explore` does by itself.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::campaign::{Flags, now, watch_interrupt};
-use super::{Stop, count};
+use super::{Stop, count, replay};
 use crate::explore::capsule;
 use crate::report::{human, seconds};
 use crate::run::{RunFn, RunOptions, run_caught};
@@ -106,6 +106,7 @@ pub(super) fn shrink(args: &ShrinkArgs, run: RunFn) -> Result<ExitCode, Stop> {
         Err(error) => return Err(Stop::Usage(format!("{}: {error}", args.file.display()))),
     };
     capsule::write_text(&out, &shrunk.text).map_err(Stop::Usage)?;
+    replay::write_trace(&out, &shrunk.report)?;
     let mut to = anstream::stdout().lock();
     write!(to, "{}", shrunk.text)?;
     writeln!(to)?;
@@ -148,21 +149,29 @@ fn failing_seed(args: &ShrinkArgs, scenario: &Scenario, run: RunFn) -> Result<Se
     })
 }
 
-/// Shrinks what `explore` found: a line about what came of it.
-pub(super) fn of_group(
-    scenario: &Scenario,
-    seed: Seed,
+/// Shrinks what `explore` kept: each capsule, into `shrunk.toml` beside it.
+pub(super) fn groups(
+    capsules: impl Iterator<Item = PathBuf>,
     run: RunFn,
     jobs: usize,
     flags: &Flags,
-    out: &Path,
-) -> Result<String, Stop> {
+) -> Result<(), Stop> {
     let stop = || flags.interrupted();
-    match with_bar(scenario, seed, run, jobs, RUNS_A_GROUP, &stop) {
-        Ok(shrunk) => {
-            capsule::write_text(out, &shrunk.text).map_err(Stop::Usage)?;
-            Ok(format!("shrunk to {}: cargo sim replay {}", words(shrunk.after), out.display()))
-        }
-        Err(error) => Ok(format!("not shrunk: {error}")),
+    for path in capsules.take_while(|_| !flags.interrupted()) {
+        // A scenario that the generator made wrong has no capsule.
+        let Ok(scenario) = crate::scenario::load(&path) else { continue };
+        let seed = scenario.default_seeds().first().copied().unwrap_or(Seed(1));
+        let told = match with_bar(&scenario, seed, run, jobs, RUNS_A_GROUP, &stop) {
+            Ok(shrunk) => {
+                let out = path.with_file_name("shrunk.toml");
+                capsule::write_text(&out, &shrunk.text).map_err(Stop::Usage)?;
+                replay::write_trace(&out, &shrunk.report)?;
+                let (before, after) = (words(shrunk.before), words(shrunk.after));
+                format!("{before} -> {after}: cargo sim replay {}", out.display())
+            }
+            Err(error) => format!("{}: not shrunk: {error}", path.display()),
+        };
+        writeln!(anstream::stdout().lock(), "{told}")?;
     }
+    Ok(())
 }

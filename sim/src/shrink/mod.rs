@@ -73,7 +73,7 @@ pub struct Extent {
 pub struct Shrunk {
     /// The smallest scenario, as a file with its `[capsule]`.
     pub text: String,
-    /// Its run.
+    /// Its run, with its trace.
     pub report: RunReport,
     /// Before, with everything resolved.
     pub before: Extent,
@@ -160,7 +160,8 @@ fn finish(
     best.remove("capsule");
     let mut scenario = read(&original.name, &table_text(&best)).map_err(failed)?;
     let seed = scenario.default_seeds().first().copied().unwrap_or(Seed(1));
-    let report = run_caught(run, &scenario, seed, &RunOptions::default());
+    let options = RunOptions { keep_trace: true, ..RunOptions::default() };
+    let report = run_caught(run, &scenario, seed, &options);
     if Cause::of(&report).as_ref() != Some(cause) {
         return Err(ShrinkError::NotDeterministic {
             first: format!("{cause:?}"),
