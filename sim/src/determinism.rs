@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn the_first_event_that_differs_is_named() {
         // A run that goes another way each time.
-        let made = Cell::new(0);
+        let made = Cell::new(0_u64);
         let again = |_| {
             made.set(made.get() + 1);
-            report(&["a", if made.get() % 2 == 0 { "b" } else { "c" }], made.get())
+            report(&["a", if made.get().is_multiple_of(2) { "b" } else { "c" }], made.get())
         };
         let first = report(&["a", "b"], 0);
         let found = check(&first, &again).expect("they differ");

@@ -112,6 +112,8 @@ pub(super) fn shrink(args: &ShrinkArgs, run: RunFn) -> Result<ExitCode, Stop> {
     writeln!(to)?;
     let mut report = shrunk.report.clone();
     report.path = Some(out.clone());
+    // What follows the first violation was not shrunk.
+    report.violations.truncate(1);
     writeln!(to, "{}", human::failure(&report))?;
     for (cause, text) in &shrunk.others {
         let path = out.with_extension(format!("{}.toml", cause.slug()));

@@ -169,16 +169,40 @@ fn finish(
         });
     }
     (scenario.title, scenario.about) = prose(&report, original);
-    scenario.capsule = Some(capsule::section(&original.name, &report));
+    scenario.capsule = Some(capsule::section(origin(original), &report));
     let text = scenario.to_toml().map_err(|error| failed(error.to_string()))?;
     let after = extent(&best);
     Ok((text, report, after))
 }
 
+/// Where it comes from: what a capsule says, or its own name.
+fn origin(scenario: &Scenario) -> &str {
+    let capsule = scenario.capsule.as_ref().and_then(|capsule| capsule.scenario.as_deref());
+    capsule.unwrap_or(&scenario.name)
+}
+
+/// A message whose replication ids have become names.
+fn without_ids(line: &str) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    let words = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).map(|word| {
+        let id = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if id.len() != 40 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return word.to_owned();
+        }
+        let index = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
+            ids.push(id);
+            ids.len() - 1
+        });
+        format!("{}{}", char::from(b'A' + (index % 26) as u8), &word[id.len()..])
+    });
+    words.collect()
+}
+
 /// Title and prose: what it breaks.
 fn prose(report: &RunReport, original: &Scenario) -> (String, String) {
     let headline = report.headline().unwrap_or_default();
-    let line = headline.lines().next().unwrap_or_default();
+    let line = without_ids(headline.lines().next().unwrap_or_default());
+    let line = line.as_str();
     let mut title: String = line.chars().take(MAX_TITLE).collect();
     if title.len() < line.len() {
         title.push('…');
@@ -189,7 +213,7 @@ fn prose(report: &RunReport, original: &Scenario) -> (String, String) {
     });
     let about = format!(
         "Violated{place}. Shrunk from {}. Once the code is mended this scenario passes.",
-        original.name
+        origin(original)
     );
     (title, about)
 }
@@ -207,3 +231,6 @@ pub fn extent(table: &Table) -> Extent {
         lines: table_text(table).lines().filter(|line| !line.is_empty()).count(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ const MAX_ROUNDS: usize = 20;
 const SEEDS: Range<i64> = 1..9;
 /// Steps that are few enough for other seeds to be tried.
 const FEW_STEPS: usize = 14;
+/// Settings that are few enough for it.
+const FEW_SETTINGS: usize = 8;
 /// Directives that make sense together only.
 const AUTH: [&str; 3] = ["requirepass", "masterauth", "masteruser"];
 
@@ -37,7 +39,9 @@ pub(super) fn all(start: Table, oracle: &mut Oracle<'_>) -> Table {
             return best.table;
         }
     }
-    rounding::all(&mut |pass, candidates| try_all(&mut best, oracle, pass, candidates));
+    rounding::all(&mut |candidates| {
+        try_all(&mut best, oracle, "round numbers", candidates);
+    });
     cuts(&mut best, oracle);
     best.table
 }
@@ -164,9 +168,11 @@ fn after_the_violation(t: &Table, at: Duration) -> Vec<Table> {
     let run = |t: &Table| t.get("run").and_then(|run| run.get("duration")).and_then(table::time_us);
     let second = 1_000_000;
     let last = table::steps(&cut).iter().filter_map(table::at_us).max().unwrap_or(0);
-    let end = |us: u64| us.max(last).div_ceil(second) * second;
-    for us in [end(at), end(last + second), end(last + 10 * second)] {
-        if us > 0 && run(t).is_some_and(|now| us < now) {
+    let Some(now) = run(t) else { return list };
+    // What is violated after the end, while the cluster is to converge, has the last step only.
+    let ends = if at < now { vec![at] } else { vec![last + second, last + 10 * second] };
+    for us in ends.into_iter().map(|us| us.max(last).div_ceil(second) * second) {
+        if us > 0 && us < now {
             list.insert(0, ending_at(&cut, us));
         }
     }
@@ -306,6 +312,9 @@ fn simpler_steps(t: &Table) -> Vec<Table> {
     let mut list = Vec::new();
     for (index, step) in table::steps(t).iter().enumerate() {
         let Some((key, action)) = table::long_form(step) else { continue };
+        if let Some((node, master)) = table::order(step).filter(|_| key == "command") {
+            list.push(table::with_step(t, index, table::replicaof(step, &node, master.as_deref())));
+        }
         let mut with = |changed: Table| {
             let mut step = step.clone();
             if let Some(step) = step.as_table_mut() {
@@ -319,6 +328,11 @@ fn simpler_steps(t: &Table) -> Vec<Table> {
                 less.remove(*field);
                 with(less);
             }
+        }
+        if let Some(line) = action.get("send").and_then(table::line) {
+            let mut shorter = action.clone();
+            shorter.insert("send".to_owned(), line);
+            with(shorter);
         }
         for side in ["node", "from", "to"] {
             let names = action.get(side).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -385,6 +399,12 @@ fn reseed(best: &mut Best, oracle: &mut Oracle<'_>) -> bool {
     less.extend(
         names.iter().filter(|_| names.len() > 1).filter_map(|name| table::without_node(t, name)),
     );
+    let names = directives(t);
+    less.extend(names.iter().map(|name| without_directives(t, std::slice::from_ref(name))));
+    let fields = settings(t);
+    if fields.len() <= FEW_SETTINGS {
+        less.extend(fields.iter().map(|path| without_path(t, path)));
+    }
     let seeds = SEEDS.flat_map(|seed| {
         less.iter().filter_map(move |t| {
             let mut t = t.clone();

@@ -7,13 +7,16 @@ use super::table;
 /// Steps of rounding of times, in microseconds, the roundest first.
 const GRAINS_US: [u64; 5] = [10_000_000, 5_000_000, 1_000_000, 500_000, 100_000];
 
+/// Makes candidates of the best so far.
+pub(super) type Candidates<'a> = &'a dyn Fn(&Table) -> Vec<Table>;
+
 /// Rounds one value after the other; `take` tries candidates and keeps the first that fails in
 /// the same way.
-pub(super) fn all(take: &mut dyn FnMut(&str, &dyn Fn(&Table) -> Vec<Table>) -> bool) {
+pub(super) fn all(take: &mut dyn FnMut(Candidates<'_>)) {
     let mut index = 0;
     loop {
         let more = std::cell::Cell::new(false);
-        take("round numbers", &|t: &Table| {
+        take(&|t: &Table| {
             let mut count = 0;
             let mut value = None;
             visit(&mut t.clone(), &mut |v| {

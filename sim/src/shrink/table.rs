@@ -278,6 +278,28 @@ pub(super) fn order(step: &Value) -> Option<(String, Option<String>)> {
     Some((node, (master != "no one").then_some(master)))
 }
 
+/// The step as a `replicaof`.
+pub(super) fn replicaof(step: &Value, node: &str, master: Option<&str>) -> Value {
+    let mut order = Table::new();
+    order.insert("node".to_owned(), node.into());
+    order.insert("master".to_owned(), master.unwrap_or("no one").into());
+    let mut table = Table::new();
+    if let Some(at) = step.get("at") {
+        table.insert("at".to_owned(), at.clone());
+    }
+    table.insert("replicaof".to_owned(), Value::Table(order));
+    Value::Table(table)
+}
+
+/// The words of a command as a line, if they need no quotes.
+pub(super) fn line(words: &Value) -> Option<Value> {
+    let words: Vec<&str> = words.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
+    let plain = |word: &&str| {
+        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+    };
+    words.iter().all(plain).then(|| words.join(" ").into())
+}
+
 /// Whether in the end nodes follow each other in a circle, by the orders they got.
 pub(super) fn follows_itself(table: &Table) -> bool {
     let mut follows: BTreeMap<String, Option<String>> = BTreeMap::new();
