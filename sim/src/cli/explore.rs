@@ -1,4 +1,4 @@
-//! `cargo sim explore` and `cargo sim replay`.
+//! `cargo sim explore`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::campaign::{Flags, now, watch_interrupt};
 use super::{SeedList, Stop, count, seed_list};
+use crate::determinism::Checked;
 use crate::explore::campaign::{Findings, run_seed, start};
 use crate::explore::group::{Cause, Group};
 use crate::explore::{capsule, generate, marks};
-use crate::report::{Outcome, human, seconds};
+use crate::report::seconds;
 use crate::run::{RunFn, RunOptions};
 use crate::scenario::{Time, Unit as _};
 use crate::seed::Seed;
@@ -37,18 +38,15 @@ pub(super) struct ExploreArgs {
     /// Where the capsules of failures are written
     #[arg(long, value_name = "DIR", default_value = "target/sim/explore")]
     out: PathBuf,
+    /// Makes so many of the runs twice and compares them: a share like 0.1, or 10%
+    #[arg(long, value_name = "P", default_value_t)]
+    check_determinism: Checked,
+    /// Does not shrink the failures that were found
+    #[arg(long)]
+    no_shrink: bool,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct ReplayArgs {
-    /// The capsule
-    file: PathBuf,
-    /// Tells the run in lines for people
-    #[arg(long, short)]
-    verbose: bool,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Time::parse(text).map(|Time(time)| time)
 }
 
@@ -80,8 +78,8 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
     let jobs = args.jobs.map_or_else(rayon::current_num_threads, usize::from);
     let endless = (1..).map(Seed);
     let results = match planned {
-        Some(_) => start(run, seeds.into_iter(), jobs, &stop)?,
-        None => start(run, endless, jobs, &stop)?,
+        Some(_) => start(run, seeds.into_iter(), jobs, args.check_determinism, &stop)?,
+        None => start(run, endless, jobs, args.check_determinism, &stop)?,
     };
     let bar = progress(planned);
     let mut findings = Findings::default();
@@ -107,8 +105,17 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
     }
     bar.finish_and_clear();
     summary(&findings, begun, &args.out)?;
+    if !args.no_shrink {
+        let capsules = findings.groups.by_cause.keys().map(|cause| path(&args.out, cause));
+        super::shrink::groups(capsules, run, jobs, &flags)?;
+    }
+    for (seed, parting) in &findings.parted {
+        writeln!(anstream::stdout().lock(), "\nseed {seed} is {parting}")?;
+    }
     Ok(if flags.interrupted() {
         ExitCode::from(130)
+    } else if !findings.parted.is_empty() {
+        ExitCode::from(3)
     } else {
         ExitCode::from(u8::from(findings.groups.failures() > 0))
     })
@@ -184,42 +191,4 @@ fn summary(findings: &Findings, begun: Instant, out: &Path) -> io::Result<()> {
         status(findings, begun)
     )?;
     to.flush()
-}
-
-pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
-    let scenario = crate::scenario::load(&args.file).map_err(|problems| {
-        Stop::Usage(format!("{} is no capsule\n{}", args.file.display(), problems.render(true)))
-    })?;
-    let options = RunOptions { story: args.verbose, ..RunOptions::default() };
-    let replay = capsule::replay(&scenario, run, &options)
-        .map_err(|why| Stop::Usage(format!("{}: {why}", args.file.display())))?;
-    let mut out = anstream::stdout().lock();
-    for line in &replay.report.story {
-        writeln!(out, "{line}")?;
-    }
-    match replay.report.outcome {
-        Outcome::Pass => writeln!(out, "nothing was violated (seed {})", replay.seed)?,
-        _ => writeln!(out, "{}", human::failure(&replay.report))?,
-    }
-    if replay.differences.is_empty() {
-        writeln!(out, "the same as in the capsule")?;
-    } else {
-        writeln!(out, "not the same as in the capsule:")?;
-        for difference in &replay.differences {
-            writeln!(out, "  {difference}")?;
-        }
-        let why = if replay.same_code {
-            "the code is the same: the run is not deterministic"
-        } else {
-            "the code has changed since then, or was never committed"
-        };
-        writeln!(out, "  {why}")?;
-    }
-    out.flush()?;
-    Ok(ExitCode::from(match (replay.report.outcome, replay.differences.is_empty()) {
-        (_, false) if replay.same_code => 3,
-        (Outcome::Pass, _) => 0,
-        (Outcome::Fail, _) => 1,
-        (Outcome::Error, _) => 4,
-    }))
 }

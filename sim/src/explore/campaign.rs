@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::generate;
 use super::group::{Cause, Groups};
+use crate::determinism::{self, Checked};
 use crate::report::RunReport;
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::seed::Seed;
@@ -30,6 +31,8 @@ pub struct Result {
     pub marks: Vec<(String, u64)>,
     /// What broke, the message, and the number of steps.
     pub failure: Option<(Cause, String, usize)>,
+    /// How a second run of it differed, if one was made and did.
+    pub parted: Option<String>,
 }
 
 /// What a campaign found so far.
@@ -43,6 +46,8 @@ pub struct Findings {
     pub marks: BTreeMap<String, (u64, u64)>,
     /// What broke.
     pub groups: Groups,
+    /// Runs that went another way the second time, and how.
+    pub parted: Vec<(Seed, String)>,
 }
 
 impl Findings {
@@ -55,6 +60,7 @@ impl Findings {
             mark.0 += 1;
             mark.1 += times;
         }
+        self.parted.extend(result.parted.map(|parting| (result.seed, parting)));
         let (cause, message, steps) = result.failure?;
         self.groups.add(cause.clone(), result.seed, steps, message).then_some(cause)
     }
@@ -80,6 +86,7 @@ pub fn start(
     run: RunFn,
     seeds: impl Iterator<Item = Seed> + Send + 'static,
     jobs: usize,
+    checked: Checked,
     stop: &Arc<AtomicBool>,
 ) -> io::Result<mpsc::Receiver<Result>> {
     // Bounded: workers wait for the one who counts.
@@ -94,8 +101,18 @@ pub fn start(
                 let (report, steps) = run_seed(run, seed, &RunOptions::default());
                 let failure = Cause::of(&report)
                     .map(|cause| (cause, report.headline().unwrap_or_default(), steps));
-                let result =
-                    Result { seed, sim_time: report.sim_time, marks: report.marks, failure };
+                let again = |keep_trace| {
+                    run_seed(run, seed, &RunOptions { keep_trace, ..RunOptions::default() }).0
+                };
+                let parted =
+                    checked.chooses(seed).then(|| determinism::check(&report, &again)).flatten();
+                let result = Result {
+                    seed,
+                    sim_time: report.sim_time,
+                    marks: report.marks,
+                    failure,
+                    parted,
+                };
                 if sender.send(result).is_err() {
                     return; // nobody counts any more
                 }

@@ -20,15 +20,20 @@ pub fn text(scenario: &Scenario, report: &RunReport) -> Result<String, String> {
     if let Some(headline) = report.headline() {
         fixed.about = headline;
     }
-    fixed.capsule = Some(Capsule {
-        scenario: Some(scenario.name.clone()),
+    fixed.capsule = Some(section(&scenario.name, report));
+    fixed.to_toml().map_err(|error| error.to_string())
+}
+
+/// What came of a run of the scenario `name`.
+pub fn section(name: &str, report: &RunReport) -> Capsule {
+    Capsule {
+        scenario: Some(name.to_owned()),
         commit: Some(trace::COMMIT.to_owned()),
         lockfile: Some(trace::LOCKFILE.to_owned()),
         violated: Some(violated(report).to_owned()),
         at: Some(Time(at(report))),
         trace_hash: Some(format!("{:016x}", report.trace_hash)),
-    });
-    fixed.to_toml().map_err(|error| error.to_string())
+    }
 }
 
 /// Writes a capsule so that a full disk leaves the old one, not half of a new one.
@@ -36,7 +41,14 @@ pub fn text(scenario: &Scenario, report: &RunReport) -> Result<String, String> {
 /// # Errors
 /// What went wrong, with the path.
 pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(), String> {
-    let text = text(scenario, report)?;
+    write_text(path, &text(scenario, report)?)
+}
+
+/// Writes a file so that a full disk leaves the old one, not half of a new one.
+///
+/// # Errors
+/// What went wrong, with the path.
+pub fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
@@ -47,6 +59,25 @@ pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(),
         let _ = std::fs::remove_file(&temporary);
         fail(error)
     })
+}
+
+/// Whether a file can be written there: made and removed again, if it is not there yet.
+///
+/// # Errors
+/// Why not, with the path.
+pub fn writable(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    }
+    let new = !path.exists();
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    if new {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 fn violated(report: &RunReport) -> &str {
