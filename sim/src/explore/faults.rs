@@ -44,7 +44,7 @@ enum Family {
     Save,
     Flush,
     Disconnect,
-    Populate,
+    Fill,
 }
 
 const FAMILIES: &[Family] = &[
@@ -72,7 +72,7 @@ const FAMILIES: &[Family] = &[
     Family::Save,
     Family::Flush,
     Family::Disconnect,
-    Family::Populate,
+    Family::Fill,
 ];
 
 /// A time of the run as a scenario writes it.
@@ -101,13 +101,7 @@ pub(super) fn add(
 ) -> ScenarioBuilder {
     let dice = &mut Dice::new(seed, "families");
     let share = *dice.pick(&[0.05, 0.12, 0.25, 0.5]);
-    let mut present = dice.some(FAMILIES, share);
-    // `DEBUG POPULATE` writes on a replica too, which then differs from its master: only where
-    // every role stays as it is does the operator know where it belongs.
-    let roles = [Family::Follow, Family::Promote, Family::HandOver, Family::Failover];
-    if present.iter().any(|family| roles.contains(family)) {
-        present.retain(|family| *family != Family::Populate);
-    }
+    let present = dice.some(FAMILIES, share);
     let mean_ms = dice.magnitude(150, 6_000);
     let mut maker = Maker { dice: Dice::new(seed, "faults"), members, end_ms: phase.end_ms };
     let mut at_ms = phase.begin_ms;
@@ -317,11 +311,15 @@ impl Maker<'_> {
                 ]);
                 say(0, node, line);
             }
+            // `DEBUG POPULATE` would not do: it goes on no stream, and is for masters without
+            // replicas.
             _ => {
-                let (keys, bytes) = (self.dice.magnitude(10, 2_000), self.dice.magnitude(3, 300));
-                let prefix = self.dice.number(0, 9);
-                let top = &self.members[0].name;
-                say(0, top, &format!("DEBUG POPULATE {keys} filler{prefix} {bytes}"));
+                let keys = self.dice.magnitude(1, 20);
+                for key in 0..keys {
+                    let bytes = self.dice.magnitude(3, 20_000) as usize;
+                    let line = format!("SET filler{key} {}", "x".repeat(bytes));
+                    say(key * 5, node, &line);
+                }
             }
         }
         todo
