@@ -7,6 +7,8 @@
 mod campaign;
 mod explore;
 pub mod find;
+mod findings;
+mod merge;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -35,6 +37,8 @@ enum Command {
     Run(RunArgs),
     /// Makes scenarios from seeds and runs them, and keeps what fails
     Explore(explore::ExploreArgs),
+    /// Joins the results of several `explore`, each run counted once
+    Merge(merge::MergeArgs),
     /// Runs a failure that was kept, and says whether it is the same
     Replay(explore::ReplayArgs),
     /// Reads scenarios and reports every mistake in them
@@ -133,6 +137,7 @@ pub fn main(run: RunFn) -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run_command(&args, run),
         Command::Explore(args) => explore::explore(&args, run),
+        Command::Merge(args) => merge::merge(&args),
         Command::Replay(args) => explore::replay(&args, run),
         Command::Check { paths } => check(&paths),
         Command::List { paths } => list(&paths),

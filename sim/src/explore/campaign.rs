@@ -10,8 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use super::generate;
+use serde::{Deserialize, Serialize};
+
+use super::generate_in;
 use super::group::{Cause, Groups};
+use super::profile::Profile;
 use crate::report::RunReport;
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::seed::Seed;
@@ -20,10 +23,12 @@ use crate::seed::Seed;
 const STACK: usize = 16 << 20;
 
 /// What is kept of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Result {
     /// Its seed.
     pub seed: Seed,
+    /// Hash of all its events.
+    pub trace_hash: u64,
     /// Simulated time.
     pub sim_time: Duration,
     /// Rare states it reached.
@@ -61,8 +66,13 @@ impl Findings {
 }
 
 /// Makes the scenario of a seed and runs it.
-pub fn run_seed(run: RunFn, seed: Seed, options: &RunOptions) -> (RunReport, usize) {
-    match generate(seed) {
+pub fn run_seed(
+    run: RunFn,
+    seed: Seed,
+    profile: Profile,
+    options: &RunOptions,
+) -> (RunReport, usize) {
+    match generate_in(seed, profile) {
         Ok(scenario) => (run_caught(run, &scenario, seed, options), scenario.steps.len()),
         Err(problems) => {
             let name = format!("explore/{seed}");
@@ -78,6 +88,7 @@ pub fn run_seed(run: RunFn, seed: Seed, options: &RunOptions) -> (RunReport, usi
 /// When a thread cannot be started.
 pub fn start(
     run: RunFn,
+    profile: Profile,
     seeds: impl Iterator<Item = Seed> + Send + 'static,
     jobs: usize,
     stop: &Arc<AtomicBool>,
@@ -91,11 +102,16 @@ pub fn start(
             while !stop.load(Ordering::SeqCst) {
                 let next = seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(seed) = next else { return };
-                let (report, steps) = run_seed(run, seed, &RunOptions::default());
+                let (report, steps) = run_seed(run, seed, profile, &RunOptions::default());
                 let failure = Cause::of(&report)
                     .map(|cause| (cause, report.headline().unwrap_or_default(), steps));
-                let result =
-                    Result { seed, sim_time: report.sim_time, marks: report.marks, failure };
+                let result = Result {
+                    seed,
+                    trace_hash: report.trace_hash,
+                    sim_time: report.sim_time,
+                    marks: report.marks,
+                    failure,
+                };
                 if sender.send(result).is_err() {
                     return; // nobody counts any more
                 }
