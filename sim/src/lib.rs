@@ -99,6 +99,7 @@ pub mod simulation;
 pub mod story;
 pub mod trace;
 pub mod transport;
+pub mod witness;
 pub mod workload;
 pub mod world;
 

@@ -7,6 +7,8 @@
 mod campaign;
 mod explore;
 pub mod find;
+mod findings;
+mod merge;
 mod replay;
 mod shrink;
 
@@ -38,6 +40,8 @@ enum Command {
     Run(RunArgs),
     /// Makes scenarios from seeds and runs them, and keeps what fails
     Explore(explore::ExploreArgs),
+    /// Joins the results of several `explore`, each run counted once
+    Merge(merge::MergeArgs),
     /// Runs a failure that was kept, and says whether it is the same
     Replay(replay::ReplayArgs),
     /// Makes a failing scenario as small as it gets
@@ -141,6 +145,7 @@ pub fn main(run: RunFn) -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run_command(&args, run),
         Command::Explore(args) => explore::explore(&args, run),
+        Command::Merge(args) => merge::merge(&args),
         Command::Replay(args) => replay::replay(&args, run),
         Command::Shrink(args) => shrink::shrink(&args, run),
         Command::Check { paths } => check(&paths),

@@ -107,8 +107,64 @@ async fn talk(env: &SimEnv, order: &Order) -> std::io::Result<Bytes> {
     }
     let mut last = Bytes::new();
     for command in &order.commands {
+        let command = filled_in(&mut client, command).await?;
         let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
         last = client.call(&words).await?;
     }
     Ok(last)
+}
+
+/// The command with each word `{field}`, `{field+N}` or `{field-N}` replaced by what `INFO` says at
+/// this moment. Any other word, and a field that INFO does not have, stays as it is.
+async fn filled_in(
+    client: &mut Client<SimEnv>,
+    command: &[Vec<u8>],
+) -> std::io::Result<Vec<Vec<u8>>> {
+    if !command.iter().any(|word| field_of(word).is_some()) {
+        return Ok(command.to_vec());
+    }
+    let info = client.call(&[b"INFO", b"everything"]).await?;
+    let info = String::from_utf8_lossy(&info).into_owned();
+    Ok(command.iter().map(|word| value_of(word, &info).unwrap_or_else(|| word.clone())).collect())
+}
+
+/// `{name+N}` as its name and N.
+fn field_of(word: &[u8]) -> Option<(&str, i64)> {
+    let inner = std::str::from_utf8(word).ok()?.strip_prefix('{')?.strip_suffix('}')?;
+    let (name, shift) = match inner.find(['+', '-']) {
+        Some(at) => (&inner[..at], inner[at..].parse().ok()?),
+        None => (inner, 0),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some((name, shift))
+}
+
+fn value_of(word: &[u8], info: &str) -> Option<Vec<u8>> {
+    let (name, shift) = field_of(word)?;
+    let line = info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
+    let value = line?;
+    if shift == 0 {
+        return Some(value.as_bytes().to_vec());
+    }
+    Some((value.parse::<i64>().ok()? + shift).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value_of;
+
+    #[test]
+    fn words_in_braces_stand_for_fields() {
+        let info = "# Replication\r\nmaster_replid:ab12\r\nmaster_repl_offset:41\r\n";
+        let filled = |word: &str| {
+            let value = value_of(word.as_bytes(), info);
+            value.map(|value| String::from_utf8(value).expect("text"))
+        };
+        assert_eq!(filled("{master_replid}"), Some("ab12".into()));
+        assert_eq!(filled("{master_repl_offset+2}"), Some("43".into()));
+        assert_eq!(filled("{master_repl_offset-1}"), Some("40".into()));
+        for word in ["{nothing}", "{tag}key", "{}", "{master_replid+1}", "master_replid", "{a b}"] {
+            assert_eq!(filled(word), None, "{word}");
+        }
+    }
 }

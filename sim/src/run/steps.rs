@@ -95,9 +95,9 @@ impl Run<'_> {
             StepAction::FullDisk { node, free } => self.sim.disk_full(node, Some(*free))?,
             StepAction::DiskError { node, on, .. } => {
                 let errors = DiskErrors {
-                    read: *on == DiskOperation::Read,
-                    write: *on == DiskOperation::Write,
-                    sync: *on == DiskOperation::Sync,
+                    read: matches!(on, DiskOperation::Read | DiskOperation::Any),
+                    write: matches!(on, DiskOperation::Write | DiskOperation::Any),
+                    sync: matches!(on, DiskOperation::Sync | DiskOperation::Any),
                 };
                 self.sim.disk_error(node, errors)?;
             }
