@@ -6,11 +6,57 @@
 //! Timers of a stopped process are late, as after `SIGSTOP` and `SIGCONT`.
 
 use std::future::{Future, poll_fn};
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::LocalSet;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::world::{HostId, HostStatus, World};
+
+/// The one timer of a host for all that arrives at its connections.
+#[derive(Default)]
+struct Arrivals {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What the timer is set to, while it runs.
+    due: Option<Duration>,
+}
+
+impl Arrivals {
+    /// Wakes the readers of what has arrived, and sees to it that the root is polled when the
+    /// next does.
+    fn poll(&mut self, cx: &mut Context<'_>, world: &World, host: HostId) {
+        let next = world.deliver(host);
+        let Some(at) = next else {
+            // A timer that still runs wakes the root once for nothing.
+            return;
+        };
+        let wait = at.saturating_sub(world.now());
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if self.due != Some(at) {
+                    timer.as_mut().reset(Instant::now() + wait);
+                }
+                timer
+            }
+            none => none.insert(Box::pin(sleep(wait))),
+        };
+        self.due = timer.as_mut().poll(cx).is_pending().then_some(at);
+        if self.due.is_none() {
+            // It is due within the resolution of a timer.
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+/// Polls the root of a host, each time as one turn of the world's clock.
+async fn poll_turns<T>(
+    world: &World,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> T {
+    poll_fn(|cx| world.turn(|| poll(cx))).await
+}
 
 /// What the software of a host returns: an error is an exit status that is not zero.
 pub type Exit = anyhow::Result<()>;
@@ -27,7 +73,8 @@ where
         tasks.run_until(software).await
         // What the process spawned ends with it.
     });
-    let exit = poll_fn(|cx| {
+    let mut arrivals = Arrivals::default();
+    let poll = |cx: &mut Context<'_>| {
         let (running, tasks) = world.with_host(host, |h| {
             match &mut h.root {
                 Some(root) => root.clone_from(cx.waker()),
@@ -38,9 +85,13 @@ where
         for task in tasks {
             tokio::task::spawn_local(task);
         }
-        if running { process.as_mut().poll(cx) } else { Poll::Pending }
-    })
-    .await;
+        if !running {
+            return Poll::Pending;
+        }
+        arrivals.poll(cx, &world, host);
+        process.as_mut().poll(cx)
+    };
+    let exit = poll_turns(&world, poll).await;
     drop(process);
     let status = match &exit {
         Ok(()) => Ok(()),

@@ -49,6 +49,9 @@ pub struct NoSuchHost(pub String);
 /// Work of a machine's kernel: it goes on while the process is stopped.
 pub(crate) type KernelTask = Pin<Box<dyn Future<Output = ()>>>;
 
+/// When something arrives at one end of a connection.
+pub(crate) type Arrival = (Duration, ConnId, usize);
+
 pub(crate) struct Host {
     pub name: String,
     pub ip: IpAddr,
@@ -60,8 +63,11 @@ pub(crate) struct Host {
     pub clock_offset_ms: i64,
     pub disk: Rc<RefCell<DiskState>>,
     pub kernel_tasks: VecDeque<KernelTask>,
-    /// Wakes the root of the host: for kernel work, and after a pause.
+    /// Wakes the root of the host: for kernel work, for what arrives, and after a pause.
     pub root: Option<Waker>,
+    /// What arrives at ends whose reader waits: when, and at which end of which connection. An
+    /// entry that its pipe no longer knows of is stale.
+    pub arrivals: BTreeSet<Arrival>,
     pub listeners: BTreeMap<u16, Rc<RefCell<Backlog>>>,
     /// How the last life ended, if it ended by itself.
     pub exit: Option<Result<(), String>>,
@@ -92,6 +98,8 @@ struct Inner {
     stepping: Cell<bool>,
     /// Simulated time at the start of the current or next step.
     step_start: Cell<Duration>,
+    /// Simulated time in the turn under way: no time passes while a host's tasks run.
+    turn: Cell<Option<Duration>>,
     state: RefCell<State>,
     /// Told whenever something changed that a connect may be waiting for.
     changed: Notify,
@@ -116,6 +124,7 @@ impl World {
             epoch_unix_ms,
             stepping: Cell::new(false),
             step_start: Cell::new(Duration::ZERO),
+            turn: Cell::new(None),
             state: RefCell::new(State {
                 hosts: Vec::new(),
                 by_name: BTreeMap::new(),
@@ -135,13 +144,29 @@ impl World {
     /// Simulated time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
-        if self.0.stepping.get() {
+        if let Some(now) = self.0.turn.get() {
+            now
+        } else if self.0.stepping.get() {
             // Inside a step a host's own runtime knows how far it is into its tick.
             turmoil::sim_elapsed().unwrap_or(self.0.step_start.get())
         } else {
             // Between steps there is no runtime, and tokio's clock would be the machine's.
             self.0.step_start.get()
         }
+    }
+
+    /// Polls tasks of a host. The clock is asked once: a paused runtime's time goes on only when
+    /// none of its tasks can, and asking is not cheap.
+    pub(crate) fn turn<R>(&self, poll: impl FnOnce() -> R) -> R {
+        struct End<'a>(&'a Cell<Option<Duration>>, Option<Duration>);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let now = self.now();
+        let _end = End(&self.0.turn, self.0.turn.replace(Some(now)));
+        poll()
     }
 
     /// The root seed.
@@ -262,6 +287,7 @@ impl World {
             ))),
             kernel_tasks: VecDeque::new(),
             root: None,
+            arrivals: BTreeSet::new(),
             listeners: BTreeMap::new(),
             exit: None,
         });
@@ -272,6 +298,9 @@ impl World {
     /// Runs `task` beside the process of `host`: it goes on while that is stopped, and ends with
     /// the machine or when the process is killed.
     pub(crate) fn spawn_kernel(&self, host: HostId, task: impl Future<Output = ()> + 'static) {
+        let world = self.clone();
+        let mut task = Box::pin(task);
+        let task = std::future::poll_fn(move |cx| world.turn(|| task.as_mut().poll(cx)));
         let root = self.with_host(host, |h| {
             h.kernel_tasks.push_back(Box::pin(task));
             h.root.clone()
@@ -333,9 +362,54 @@ impl World {
             if matches!(answer, Readable::NotBefore(_) | Readable::Wait) {
                 conn.wait_readable(side, waker);
             }
+            let arrival = match answer {
+                Readable::NotBefore(at) => conn.schedule(side, at),
+                _ => None,
+            };
+            (answer, arrival.map(|at| (to, at)))
+        })
+        .map_or(Readable::End, |(answer, arrival)| {
+            if let Some((host, at)) = arrival {
+                self.arrives(host, (at, id, side));
+            }
             answer
         })
-        .unwrap_or(Readable::End)
+    }
+
+    /// Something will arrive at an end of `host` whose reader waits. Only the root of the host
+    /// keeps a timer, and only for the earliest: a reader is woken once, when it can read.
+    fn arrives(&self, host: HostId, arrival: Arrival) {
+        let root = self.with_host(host, |h| {
+            h.arrivals.insert(arrival);
+            (h.arrivals.first() == Some(&arrival)).then(|| h.root.clone()).flatten()
+        });
+        if let Some(root) = root {
+            root.wake();
+        }
+    }
+
+    /// Wakes the readers of what has arrived at `host` by now; when the next arrives.
+    pub(crate) fn deliver(&self, host: HostId) -> Option<Duration> {
+        let now = self.now();
+        let mut wakers = Wakers::default();
+        let next = {
+            let mut state = self.0.state.borrow_mut();
+            let State { hosts, conns, .. } = &mut *state;
+            let arrivals = &mut hosts[host.0].arrivals;
+            loop {
+                match arrivals.first() {
+                    Some((at, id, side)) if *at <= now => {
+                        if let Some(conn) = conns.get_mut(id) {
+                            wakers.extend(conn.due(*side, *at));
+                        }
+                        arrivals.pop_first();
+                    }
+                    next => break next.map(|(at, _, _)| *at),
+                }
+            }
+        };
+        wake(wakers);
+        next
     }
 
     pub(crate) fn consumed(&self, id: ConnId, side: usize, len: usize) {
@@ -360,11 +434,14 @@ impl World {
     }
 
     pub(crate) fn wrote(&self, id: ConnId, side: usize, len: usize) {
-        self.with_conn(id, |conn, links, now, _, wakers| {
+        let arrival = self.with_conn(id, |conn, links, now, passes, _| {
             let (from, to) = conn.route(side);
             let at = links[from.0][to.0].carry(now, len);
-            conn.wrote(side, len, at, wakers);
+            conn.wrote(side, len, at, passes[side]).map(|at| (to, at))
         });
+        if let Some((host, at)) = arrival.flatten() {
+            self.arrives(host, (at, id, 1 - side));
+        }
     }
 
     pub(crate) fn shut_down(&self, id: ConnId, side: usize) {
@@ -565,6 +642,7 @@ impl World {
             let host = &mut hosts[host.0];
             host.status = status;
             host.root = None;
+            host.arrivals.clear();
             (std::mem::take(&mut host.listeners), std::mem::take(&mut host.kernel_tasks))
         };
         for backlog in listeners.values() {

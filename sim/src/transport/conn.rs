@@ -49,6 +49,8 @@ pub(crate) struct Pipe {
     /// Dead for ever: a blackhole or a power cut swallowed a part of it.
     lost: bool,
     reader: Option<Waker>,
+    /// When the reader is going to be woken, because something arrives.
+    reader_due: Option<Duration>,
     writer: Option<Waker>,
 }
 
@@ -260,16 +262,47 @@ impl Conn {
         }
     }
 
-    /// `side` has written a segment that would arrive at `at`.
-    pub fn wrote(&mut self, side: usize, len: usize, at: Duration, wakers: &mut Wakers) {
+    /// `side` has written a segment that would arrive at `at`; `passes` is about the link it
+    /// sends over. When the reader is to be woken, if it waits and that was not known.
+    pub fn wrote(
+        &mut self,
+        side: usize,
+        len: usize,
+        at: Duration,
+        passes: bool,
+    ) -> Option<Duration> {
         let pipe = &mut self.pipes[side];
         pipe.unacked += len;
         if pipe.lost {
-            return;
+            return None;
         }
         let at = at.max(pipe.last_arrival());
         pipe.in_flight.push_back(Segment { len, at });
-        wakers.extend(pipe.reader.take());
+        if !passes || pipe.reader.is_none() {
+            return None; // the heal wakes the reader; one that runs will ask
+        }
+        self.schedule(1 - side, at)
+    }
+
+    /// The reader at `side` is to be woken at `at`: that time, unless it will be woken by then.
+    pub fn schedule(&mut self, side: usize, at: Duration) -> Option<Duration> {
+        let pipe = &mut self.pipes[1 - side];
+        if pipe.reader_due.is_some_and(|due| due <= at) {
+            return None;
+        }
+        pipe.reader_due = Some(at);
+        Some(at)
+    }
+
+    /// What was scheduled for the reader at `side` at `at` is due: who is to be woken, unless
+    /// it has been scheduled anew since.
+    pub fn due(&mut self, side: usize, at: Duration) -> Option<Waker> {
+        let pipe = &mut self.pipes[1 - side];
+        if pipe.reader_due != Some(at) {
+            return None;
+        }
+        pipe.reader_due = None;
+        pipe.reader.take()
     }
 
     /// `side` ends its stream; the news arrives at `at`.

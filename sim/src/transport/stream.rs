@@ -1,15 +1,12 @@
 //! A connected stream: turmoil carries the bytes, the world says when.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use replisim::env::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
 use turmoil::net::TcpStream;
 
 use super::conn::{ConnId, Readable, Writable};
@@ -21,12 +18,11 @@ pub struct SimStream {
     id: ConnId,
     side: usize,
     tcp: TcpStream,
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl SimStream {
     pub(crate) fn new(world: World, id: ConnId, side: usize, tcp: TcpStream) -> Self {
-        Self { world, id, side, tcp, timer: None }
+        Self { world, id, side, tcp }
     }
 
     /// Reads at most `len` bytes that have arrived, across turmoil's messages.
@@ -57,18 +53,6 @@ impl SimStream {
         buf.advance(got);
         Poll::Ready(Ok(got))
     }
-
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
-        let wait = at.saturating_sub(self.world.now());
-        let timer = match &mut self.timer {
-            Some(timer) => {
-                timer.as_mut().reset(Instant::now() + wait);
-                timer
-            }
-            none => none.insert(Box::pin(sleep(wait))),
-        };
-        timer.as_mut().poll(cx)
-    }
 }
 
 impl AsyncRead for SimStream {
@@ -81,18 +65,15 @@ impl AsyncRead for SimStream {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        loop {
-            match me.world.readable(me.id, me.side, buf.remaining(), cx.waker()) {
-                Readable::Bytes(len) => {
-                    let got = ready!(me.poll_carrier(cx, buf, len))?;
-                    me.world.consumed(me.id, me.side, got);
-                    return Poll::Ready(Ok(()));
-                }
-                Readable::End => return Poll::Ready(Ok(())),
-                Readable::Failed(kind) => return Poll::Ready(Err(os_error(kind))),
-                Readable::NotBefore(at) => ready!(me.poll_until(cx, at)),
-                Readable::Wait => return Poll::Pending,
+        match me.world.readable(me.id, me.side, buf.remaining(), cx.waker()) {
+            Readable::Bytes(len) => {
+                let got = ready!(me.poll_carrier(cx, buf, len))?;
+                me.world.consumed(me.id, me.side, got);
+                Poll::Ready(Ok(()))
             }
+            Readable::End => Poll::Ready(Ok(())),
+            Readable::Failed(kind) => Poll::Ready(Err(os_error(kind))),
+            Readable::NotBefore(_) | Readable::Wait => Poll::Pending,
         }
     }
 }
