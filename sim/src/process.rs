@@ -7,7 +7,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio::task::LocalSet;
@@ -50,11 +52,47 @@ impl Arrivals {
     }
 }
 
+/// Tells whether the process was woken, or only its root: a kernel's timer is no reason to go
+/// through all that a process waits for.
+#[derive(Default)]
+struct Woken {
+    /// Whether the process has been polled since it was last woken.
+    idle: AtomicBool,
+    root: Mutex<Option<Waker>>,
+}
+
+impl Woken {
+    /// Whether the process is to be polled now. `root` is woken when it is next.
+    fn take(&self, root: &Waker) -> bool {
+        if self.idle.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let mut known = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_mut() {
+            Some(known) => known.clone_from(root),
+            None => *known = Some(root.clone()),
+        }
+        true
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.idle.swap(false, Ordering::Relaxed) {
+            let root = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(root) = root {
+                root.wake();
+            }
+        }
+    }
+}
+
 /// Polls the root of a host, each time as one turn of the world's clock.
-async fn poll_turns<T>(
-    world: &World,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> T {
+async fn poll_turns<T>(world: &World, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     poll_fn(|cx| world.turn(|| poll(cx))).await
 }
 
@@ -74,6 +112,8 @@ where
         // What the process spawned ends with it.
     });
     let mut arrivals = Arrivals::default();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
     let poll = |cx: &mut Context<'_>| {
         let (running, tasks) = world.with_host(host, |h| {
             match &mut h.root {
@@ -89,7 +129,10 @@ where
             return Poll::Pending;
         }
         arrivals.poll(cx, &world, host);
-        process.as_mut().poll(cx)
+        if !woken.take(cx.waker()) {
+            return Poll::Pending;
+        }
+        process.as_mut().poll(&mut Context::from_waker(&waker))
     };
     let exit = poll_turns(&world, poll).await;
     drop(process);

@@ -16,6 +16,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use replisim::env::LogLine;
+use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
 use crate::disk::{DiskConfig, DiskState};
@@ -348,32 +349,40 @@ impl World {
         Some(result)
     }
 
-    pub(crate) fn readable(
+    /// Reads what has arrived, into `buf`; at most a segment.
+    pub(crate) fn read(
         &self,
         id: ConnId,
         side: usize,
-        limit: usize,
+        buf: &mut ReadBuf<'_>,
         waker: &Waker,
     ) -> Readable {
-        self.with_conn(id, |conn, links, _, passes, _| {
+        let read = self.with_conn(id, |conn, links, _, passes, wakers| {
             let (from, to) = conn.route(1 - side);
-            let limit = limit.min(links[from.0][to.0].config.segment_bytes);
+            let limit = buf.remaining().min(links[from.0][to.0].config.segment_bytes);
             let answer = conn.readable(side, limit, passes[1 - side]);
-            if matches!(answer, Readable::NotBefore(_) | Readable::Wait) {
-                conn.wait_readable(side, waker);
+            let mut arrival = None;
+            match answer {
+                Readable::Bytes(len) => {
+                    conn.read(side, buf.initialize_unfilled_to(len), passes[side], wakers);
+                    buf.advance(len);
+                }
+                Readable::NotBefore(at) => {
+                    conn.wait_readable(side, waker);
+                    arrival = conn.schedule(side, at);
+                }
+                Readable::Wait => conn.wait_readable(side, waker),
+                Readable::End | Readable::Failed(_) => {}
             }
-            let arrival = match answer {
-                Readable::NotBefore(at) => conn.schedule(side, at),
-                _ => None,
-            };
             (answer, arrival.map(|at| (to, at)))
-        })
-        .map_or(Readable::End, |(answer, arrival)| {
-            if let Some((host, at)) = arrival {
-                self.arrives(host, (at, id, side));
-            }
-            answer
-        })
+        });
+        let Some((answer, arrival)) = read else {
+            return Readable::End;
+        };
+        if let Some((host, at)) = arrival {
+            self.arrives(host, (at, id, side));
+        }
+        answer
     }
 
     /// Something will arrive at an end of `host` whose reader waits. Only the root of the host
@@ -412,36 +421,35 @@ impl World {
         next
     }
 
-    pub(crate) fn consumed(&self, id: ConnId, side: usize, len: usize) {
-        self.with_conn(id, |conn, _, _, passes, wakers| {
-            conn.consumed(side, len, passes[side], wakers);
-        });
-    }
-
-    /// What may be written, and the size of a segment.
-    pub(crate) fn writable(&self, id: ConnId, side: usize, waker: &Waker) -> (Writable, usize) {
+    /// Writes as much of `data` as there is room for, segment by segment.
+    pub(crate) fn write(&self, id: ConnId, side: usize, data: &[u8], waker: &Waker) -> Writable {
         let tick = self.0.tick;
-        self.with_conn(id, |conn, links, _, _, _| {
+        let written = self.with_conn(id, |conn, links, now, passes, _| {
             let (from, to) = conn.route(side);
-            let config = links[from.0][to.0].config;
-            let answer = conn.writable(side, config.window_bytes(tick));
-            if answer == Writable::Wait {
-                conn.wait_writable(side, waker);
+            let link = &mut links[from.0][to.0];
+            let room = match conn.writable(side, link.config.window_bytes(tick)) {
+                Writable::Room(bytes) => bytes.min(data.len()),
+                Writable::Wait => {
+                    conn.wait_writable(side, waker);
+                    return (Writable::Wait, None);
+                }
+                failed @ Writable::Failed(_) => return (failed, None),
+            };
+            let mut arrival = None;
+            for segment in data[..room].chunks(link.config.segment_bytes) {
+                let at = link.carry(now, segment.len());
+                let wake = conn.write(side, segment, at, passes[side]);
+                arrival = arrival.or(wake.map(|at| (to, at)));
             }
-            (answer, config.segment_bytes)
-        })
-        .unwrap_or((Writable::Failed(std::io::ErrorKind::BrokenPipe), 1))
-    }
-
-    pub(crate) fn wrote(&self, id: ConnId, side: usize, len: usize) {
-        let arrival = self.with_conn(id, |conn, links, now, passes, _| {
-            let (from, to) = conn.route(side);
-            let at = links[from.0][to.0].carry(now, len);
-            conn.wrote(side, len, at, passes[side]).map(|at| (to, at))
+            (Writable::Room(room), arrival)
         });
-        if let Some((host, at)) = arrival.flatten() {
+        let Some((answer, arrival)) = written else {
+            return Writable::Failed(std::io::ErrorKind::BrokenPipe);
+        };
+        if let Some((host, at)) = arrival {
             self.arrives(host, (at, id, 1 - side));
         }
+        answer
     }
 
     pub(crate) fn shut_down(&self, id: ConnId, side: usize) {
