@@ -56,23 +56,28 @@ impl Arrivals {
 /// through all that a process waits for.
 #[derive(Default)]
 struct Woken {
-    /// Whether the process has been polled since it was last woken.
+    /// Whether there is nothing to poll the process for.
     idle: AtomicBool,
+    /// Whether the root sleeps, so that it must be woken.
+    asleep: AtomicBool,
     root: Mutex<Option<Waker>>,
 }
 
 impl Woken {
-    /// Whether the process is to be polled now. `root` is woken when it is next.
-    fn take(&self, root: &Waker) -> bool {
-        if self.idle.swap(true, Ordering::Relaxed) {
-            return false;
-        }
+    /// The root runs: until it has asked for work, it need not be woken for any.
+    fn begin(&self, root: &Waker) {
+        self.asleep.store(false, Ordering::Relaxed);
         let mut known = self.root.lock().unwrap_or_else(PoisonError::into_inner);
         match known.as_mut() {
             Some(known) => known.clone_from(root),
             None => *known = Some(root.clone()),
         }
-        true
+    }
+
+    /// Whether the process is to be polled now. The next wake-up wakes the root again.
+    fn has_work(&self) -> bool {
+        self.asleep.store(true, Ordering::Relaxed);
+        !self.idle.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -82,7 +87,8 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.idle.swap(false, Ordering::Relaxed) {
+        self.idle.store(false, Ordering::Relaxed);
+        if self.asleep.swap(false, Ordering::Relaxed) {
             let root = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(root) = root {
                 root.wake();
@@ -91,9 +97,34 @@ impl Wake for Woken {
     }
 }
 
+/// What a host's root reads the time from. turmoil's own clock is some hash lookups away, so it
+/// is asked once; from then on the paused runtime's clock tells how much has passed. Where a step
+/// is no whole number of milliseconds the two part (a runtime's timers are that coarse), and
+/// turmoil is asked each time.
+struct RootClock {
+    began: Option<(Instant, Duration)>,
+}
+
+impl RootClock {
+    fn new(world: &World) -> Self {
+        let whole = world.tick().subsec_nanos() % 1_000_000 == 0;
+        Self { began: whole.then(|| (Instant::now(), world.now())) }
+    }
+
+    fn now(&self, world: &World) -> Duration {
+        let Some((instant, time)) = self.began else {
+            return world.now();
+        };
+        let now = time + instant.elapsed();
+        debug_assert_eq!(now, world.now(), "the two clocks have parted");
+        now
+    }
+}
+
 /// Polls the root of a host, each time as one turn of the world's clock.
 async fn poll_turns<T>(world: &World, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    poll_fn(|cx| world.turn(|| poll(cx))).await
+    let clock = RootClock::new(world);
+    poll_fn(|cx| world.turn(clock.now(world), || poll(cx))).await
 }
 
 /// What the software of a host returns: an error is an exit status that is not zero.
@@ -128,8 +159,9 @@ where
         if !running {
             return Poll::Pending;
         }
+        woken.begin(cx.waker());
         arrivals.poll(cx, &world, host);
-        if !woken.take(cx.waker()) {
+        if !woken.has_work() {
             return Poll::Pending;
         }
         process.as_mut().poll(&mut Context::from_waker(&waker))

@@ -156,16 +156,15 @@ impl World {
         }
     }
 
-    /// Polls tasks of a host. The clock is asked once: a paused runtime's time goes on only when
-    /// none of its tasks can, and asking is not cheap.
-    pub(crate) fn turn<R>(&self, poll: impl FnOnce() -> R) -> R {
+    /// Polls tasks of a host at `now`, its time. The clock is asked once: a paused runtime's time
+    /// goes on only when none of its tasks can, and asking is not cheap.
+    pub(crate) fn turn<R>(&self, now: Duration, poll: impl FnOnce() -> R) -> R {
         struct End<'a>(&'a Cell<Option<Duration>>, Option<Duration>);
         impl Drop for End<'_> {
             fn drop(&mut self) {
                 self.0.set(self.1);
             }
         }
-        let now = self.now();
         let _end = End(&self.0.turn, self.0.turn.replace(Some(now)));
         poll()
     }
@@ -301,7 +300,8 @@ impl World {
     pub(crate) fn spawn_kernel(&self, host: HostId, task: impl Future<Output = ()> + 'static) {
         let world = self.clone();
         let mut task = Box::pin(task);
-        let task = std::future::poll_fn(move |cx| world.turn(|| task.as_mut().poll(cx)));
+        let task =
+            std::future::poll_fn(move |cx| world.turn(world.now(), || task.as_mut().poll(cx)));
         let root = self.with_host(host, |h| {
             h.kernel_tasks.push_back(Box::pin(task));
             h.root.clone()
