@@ -411,7 +411,7 @@ impl Node {
     /// What to write next (replies first, then, for an online replica, stream bytes, at most
     /// about 64 KiB). `None`: nothing now, or what was handed out last has not been written. A
     /// connection in a transfer yields what it was owed before, then nothing until it is over.
-    pub fn take_output(&mut self, _now: Now, client: ClientId) -> Option<Output> {
+    pub fn take_output(&mut self, client: ClientId) -> Option<Output> {
         self.hand_out(client)
     }
 

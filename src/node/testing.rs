@@ -288,8 +288,7 @@ impl World {
     }
 
     fn drain(&mut self, index: usize, client: ClientId) -> bool {
-        let Some(output) = self.with(index, |node, now| node.take_output(now, client)).flatten()
-        else {
+        let Some(output) = self.with(index, |node, _| node.take_output(client)).flatten() else {
             return false;
         };
         self.deliver(index, client, &output.bytes);

@@ -36,9 +36,6 @@ use operator::Operator;
 pub use builder::RunBuilder;
 pub use caught::run_caught;
 
-/// The host from which the operator's commands come; no fault reaches it.
-const OPERATOR: &str = "operator";
-
 /// What a run is asked for besides its scenario.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -164,7 +161,7 @@ impl<'a> Run<'a> {
             process::add(&mut sim, scenario, index, &recorder)?;
         }
         add_clients(&mut sim, scenario);
-        let operator = Operator::add(&mut sim, OPERATOR);
+        let operator = Operator::add(&mut sim);
         Ok(Self {
             scenario,
             keep_trace: options.keep_trace,
@@ -208,6 +205,7 @@ impl<'a> Run<'a> {
     /// Does what is due and goes on by a tick.
     fn step(&mut self) -> Result<(), RunError> {
         self.do_steps()?;
+        self.operator.attend(&mut self.sim)?;
         self.sim.step()?;
         self.notice_exits();
         self.operator.collect(&mut self.recorder.borrow_mut());

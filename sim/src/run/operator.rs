@@ -1,7 +1,8 @@
 //! The operator: someone with redis-cli and a way to every node that no fault reaches.
 //!
 //! Each order is a connection of its own, so that one that hangs holds up no other. What came of
-//! an order is judged when it is collected.
+//! an order is judged when it is collected. While there is no order the operator's host runs
+//! nothing, and costs nothing.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,10 +13,14 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::env::SimEnv;
+use crate::process::Exit;
 use crate::recorder::Recorder;
-use crate::simulation::Simulation;
+use crate::simulation::{SimError, Simulation};
 use crate::workload::client::Client;
+use crate::world::{HostId, HostStatus};
 
+/// The host from which the operator's commands come; no fault reaches it.
+const OPERATOR: &str = "operator";
 /// How long the operator waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -47,28 +52,19 @@ struct Desk {
 
 /// See the module's text.
 pub(super) struct Operator {
+    host: HostId,
     desk: Rc<RefCell<Desk>>,
     bell: Rc<Notify>,
 }
 
 impl Operator {
     /// Adds the operator's host to the world.
-    pub(super) fn add(sim: &mut Simulation, host: &str) -> Self {
+    pub(super) fn add(sim: &mut Simulation) -> Self {
         let desk = Rc::new(RefCell::new(Desk::default()));
         let bell = Rc::new(Notify::new());
         let (orders, ring) = (desk.clone(), bell.clone());
-        sim.add_client(host, move |env| async move {
-            loop {
-                let next = orders.borrow_mut().orders.pop_front();
-                match next {
-                    Some(order) => {
-                        tokio::task::spawn_local(carry_out(env.clone(), order, orders.clone()));
-                    }
-                    None => ring.notified().await,
-                }
-            }
-        });
-        Self { desk, bell }
+        let host = sim.add_host(OPERATOR, move |env| work(env, orders.clone(), ring.clone()));
+        Self { host, desk, bell }
     }
 
     /// Gives an order.
@@ -77,6 +73,15 @@ impl Operator {
         desk.open += 1;
         desk.orders.push_back(order);
         self.bell.notify_one();
+    }
+
+    /// Calls the operator back if there is an order. To be called before every step.
+    pub(super) fn attend(&self, sim: &mut Simulation) -> Result<(), SimError> {
+        let absent = sim.world().status(self.host) == HostStatus::Down;
+        if absent && !self.desk.borrow().orders.is_empty() {
+            sim.restart(OPERATOR)?;
+        }
+        Ok(())
     }
 
     /// Whether every order has been judged.
@@ -88,6 +93,24 @@ impl Operator {
     pub(super) fn collect(&self, recorder: &mut Recorder) {
         for (node, complaint) in self.desk.borrow_mut().complaints.drain(..) {
             recorder.violation("expect", &node, complaint);
+        }
+    }
+}
+
+/// Carries out orders until there are none.
+async fn work(env: SimEnv, desk: Rc<RefCell<Desk>>, bell: Rc<Notify>) -> Exit {
+    loop {
+        let next = desk.borrow_mut().orders.pop_front();
+        match next {
+            Some(order) => {
+                let (env, desk, bell) = (env.clone(), desk.clone(), bell.clone());
+                tokio::task::spawn_local(async move {
+                    carry_out(env, order, desk).await;
+                    bell.notify_one();
+                });
+            }
+            None if desk.borrow().open == 0 => return Ok(()),
+            None => bell.notified().await,
         }
     }
 }
