@@ -97,6 +97,10 @@ fn server(node: &Node, now: Now, out: &mut String) {
     line!(out, "executable:");
     line!(out, "config_file:{config_file}");
     line!(out, "io_threads_active:0");
+    if let Some(deadline) = node.shutdown.as_ref().and_then(|shutdown| shutdown.deadline) {
+        let left = deadline.saturating_sub(now.mono).as_millis();
+        line!(out, "shutdown_in_milliseconds:{left}");
+    }
 }
 
 fn clients(node: &Node, _: Now, out: &mut String) {
