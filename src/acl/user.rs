@@ -180,9 +180,11 @@ impl User {
             }
             [b'&', pattern @ ..] => {
                 if self.all_channels {
-                    return Err("Adding a pattern after the * pattern (or the 'allchannels' flag) \
+                    return Err(
+                        "Adding a pattern after the * pattern (or the 'allchannels' flag) \
                                 is not valid and does not have any effect. Try 'resetchannels' to \
-                                start with an empty list of channels");
+                                start with an empty list of channels",
+                    );
                 }
                 if !self.channels.iter().any(|known| known == pattern) {
                     self.channels.push(pattern.to_vec());
@@ -214,9 +216,11 @@ impl User {
 
     fn add_keys(&mut self, pattern: &[u8], read: bool, write: bool) -> Result<(), &'static str> {
         if self.all_keys {
-            return Err("Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid \
+            return Err(
+                "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid \
                         and does not have any effect. Try 'resetkeys' to start with an empty list \
-                        of patterns");
+                        of patterns",
+            );
         }
         match self.keys.iter_mut().find(|known| known.pattern == pattern) {
             Some(known) => {
@@ -256,9 +260,9 @@ impl User {
                 None => rule.what == command.name,
                 Some((container, subcommand)) => {
                     container == command.name
-                        && args.get(1).is_some_and(|given| {
-                            given.eq_ignore_ascii_case(subcommand.as_bytes())
-                        })
+                        && args
+                            .get(1)
+                            .is_some_and(|given| given.eq_ignore_ascii_case(subcommand.as_bytes()))
                 }
             },
         };
@@ -272,8 +276,18 @@ impl User {
         if !free && !self.may_run(command, args) {
             let container = matches!(
                 command.name,
-                "acl" | "client" | "command" | "config" | "function" | "latency" | "memory"
-                    | "object" | "pubsub" | "slowlog" | "xgroup" | "xinfo"
+                "acl"
+                    | "client"
+                    | "command"
+                    | "config"
+                    | "function"
+                    | "latency"
+                    | "memory"
+                    | "object"
+                    | "pubsub"
+                    | "slowlog"
+                    | "xgroup"
+                    | "xinfo"
             );
             let name = match args.get(1) {
                 Some(subcommand) if container => {
@@ -300,9 +314,8 @@ impl User {
     }
 
     fn may_use_channels(&self, command: &Command, args: &[&[u8]]) -> bool {
-        let allowed = |channel: &&[u8]| {
-            self.channels.iter().any(|pattern| glob::matches(pattern, channel))
-        };
+        let allowed =
+            |channel: &&[u8]| self.channels.iter().any(|pattern| glob::matches(pattern, channel));
         if command.group != Group::PubSub {
             return true;
         }
@@ -310,9 +323,9 @@ impl User {
             "publish" | "spublish" => args.get(1).is_none_or(allowed),
             "subscribe" | "ssubscribe" => args[1..].iter().all(|channel| allowed(&channel)),
             // A pattern must be given word by word: nobody can tell what it would match.
-            "psubscribe" => args[1..].iter().all(|pattern| {
-                self.channels.iter().any(|known| known.as_slice() == *pattern)
-            }),
+            "psubscribe" => args[1..]
+                .iter()
+                .all(|pattern| self.channels.iter().any(|known| known.as_slice() == *pattern)),
             _ => true,
         }
     }
@@ -360,7 +373,8 @@ impl User {
         if self.all_channels {
             return "&*".to_owned();
         }
-        let shown = self.channels.iter().map(|known| format!("&{}", String::from_utf8_lossy(known)));
+        let shown =
+            self.channels.iter().map(|known| format!("&{}", String::from_utf8_lossy(known)));
         shown.collect::<Vec<_>>().join(" ")
     }
 }

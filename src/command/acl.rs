@@ -223,8 +223,10 @@ fn generate(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::WrongArity("acl|genpass".into())),
     };
     if !(1..=4096).contains(&bits) {
-        return error("ACL GENPASS argument must be the number of bits for the output password, a \
-                      positive number up to 4096");
+        return error(
+            "ACL GENPASS argument must be the number of bits for the output password, a \
+                      positive number up to 4096",
+        );
     }
     // Four bits a digit, the last one whole.
     let digits = usize::try_from(bits).unwrap_or(0).div_ceil(4);

@@ -6,8 +6,7 @@ use super::{Args, Outcome, glob};
 use crate::env::Now;
 use crate::node::{ClientId, MASTER, Node, Topic};
 
-const LISTEN: Flags =
-    Flags::PUBSUB.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
+const LISTEN: Flags = Flags::PUBSUB.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 const SPEAK: Flags = Flags::PUBSUB
     .with(Flags::LOADING)
     .with(Flags::STALE)

@@ -259,6 +259,9 @@ impl Node {
                     self.report_executed(now, id, db, replied, args);
                 }
                 self.settle(now, id, db, args);
+                if command.name == "flushall" {
+                    self.give_up_saves(now);
+                }
             }
             Handler::Node(handler) => handler(self, now, id, args),
         }

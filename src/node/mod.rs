@@ -473,8 +473,8 @@ impl Node {
         self.replication.transfer_progress(now.mono, LinkId(client));
     }
 
-    /// A `SendStream` is over.
-    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<(), String>) {
+    /// A `SendStream` is over: the number of replicas still there at its end, or why it failed.
+    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<usize, String>) {
         self.stream_is_over(now, job, result);
     }
 

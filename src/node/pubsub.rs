@@ -180,7 +180,8 @@ impl Node {
     pub(crate) fn publish(&mut self, now: Now, topic: Topic, channel: &[u8], text: &[u8]) -> usize {
         let word: &[u8] = if topic == Topic::Shard { b"smessage" } else { b"message" };
         let direct = self.pubsub.listeners(topic).get(channel).into_iter().flatten();
-        let mut receivers: Vec<(ClientId, Option<Vec<u8>>)> = direct.map(|id| (*id, None)).collect();
+        let mut receivers: Vec<(ClientId, Option<Vec<u8>>)> =
+            direct.map(|id| (*id, None)).collect();
         if topic == Topic::Channel {
             for (pattern, clients) in &self.pubsub.patterns {
                 if glob::matches(pattern, channel) {

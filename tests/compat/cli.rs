@@ -56,7 +56,8 @@ fn plain_commands_and_errors() {
         return;
     }
     let server = Server::start(Program::Ours, &["requirepass secret"]);
-    let with = |args: &[&str]| run(cli(&server, &[&["-a", "secret", "--no-auth-warning"], args].concat()));
+    let with =
+        |args: &[&str]| run(cli(&server, &[&["-a", "secret", "--no-auth-warning"], args].concat()));
     assert_eq!(with(&["SET", "k", "a b"]), "OK\n");
     assert_eq!(with(&["--no-raw", "GET", "k"]), "\"a b\"\n");
     assert_eq!(with(&["--no-raw", "GET", "none"]), "(nil)\n");
@@ -169,8 +170,7 @@ fn subscribers_hear_what_is_published_here_and_on_the_master() {
         return;
     }
     let master = Server::start(Program::Ours, &[]);
-    let replica =
-        Server::start(Program::Ours, &[&format!("replicaof 127.0.0.1 {}", master.port)]);
+    let replica = Server::start(Program::Ours, &[&format!("replicaof 127.0.0.1 {}", master.port)]);
     replica.wait_link_up();
     let mut listeners: Vec<Running> = Vec::new();
     for server in [&master, &replica] {
@@ -209,7 +209,9 @@ fn the_benchmark_runs_without_an_error() {
     let server = Server::start(Program::Ours, &[]);
     let mut command = Command::new("redis-benchmark");
     let port = server.port.to_string();
-    command.args(["-p", &port, "-n", "1000", "-c", "20", "--csv", "-t", TESTS]).stdin(Stdio::null());
+    command
+        .args(["-p", &port, "-n", "1000", "-c", "20", "--csv", "-t", TESTS])
+        .stdin(Stdio::null());
     let said = run(command);
     assert!(!said.contains("Error"), "{said}");
     let rows = said.lines().filter(|line| line.starts_with('"')).count();
