@@ -4,6 +4,7 @@
 //! they run the same for a client and for the master's stream. *Node* commands see the whole
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
+mod acl;
 mod admin;
 mod bitmap;
 mod client;
@@ -27,6 +28,7 @@ pub mod lookup;
 pub mod number;
 mod object;
 mod persistence;
+mod pubsub;
 mod replication;
 mod scan;
 mod server;

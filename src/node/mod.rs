@@ -19,6 +19,7 @@ mod expire;
 mod master;
 mod persist;
 mod probe;
+mod pubsub;
 mod settings;
 mod shutdown;
 mod stats;
@@ -37,6 +38,7 @@ use bytes::{Bytes, BytesMut};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
+use crate::acl::Users;
 use crate::command::Effects;
 use crate::config::Config;
 use crate::env::{LogLine, Now, Peer};
@@ -47,6 +49,7 @@ use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotI
 pub(crate) use blocking::PauseKind;
 pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
 pub(crate) use persist::Purpose;
+pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
 
 /// A client connection. Never reused within one life of a process.
@@ -249,6 +252,8 @@ pub struct Node {
     next_client: ClientId,
     pub(crate) monitors: BTreeSet<ClientId>,
     monitor_lines: Vec<(ClientId, String)>,
+    pub(crate) pubsub: pubsub::PubSub,
+    pub(crate) users: Users,
     pub(crate) watches: watch::Watches,
     pub(crate) pauses: blocking::Pauses,
     actions: VecDeque<Action>,
@@ -300,6 +305,7 @@ impl Node {
         random.fill_bytes(&mut run_id);
         let hash_seed = random.next_u64();
         let track_digest = probe.is_some();
+        let users = users_of(&config);
         Self {
             settings: settings::Settings::read(&config),
             config_file,
@@ -313,6 +319,8 @@ impl Node {
             next_client: MASTER + 1,
             monitors: BTreeSet::new(),
             monitor_lines: Vec::new(),
+            pubsub: pubsub::PubSub::default(),
+            users,
             watches: watch::Watches::default(),
             pauses: blocking::Pauses::default(),
             actions: VecDeque::new(),
@@ -465,8 +473,8 @@ impl Node {
         self.replication.transfer_progress(now.mono, LinkId(client));
     }
 
-    /// A `SendStream` is over.
-    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<(), String>) {
+    /// A `SendStream` is over: the number of replicas still there at its end, or why it failed.
+    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<usize, String>) {
         self.stream_is_over(now, job, result);
     }
 
@@ -534,6 +542,18 @@ impl Node {
             self.log_notice("Ready to accept connections".into());
         }
     }
+}
+
+/// The users of a configuration. What a file says about them has been checked when it was read.
+fn users_of(config: &Config) -> Users {
+    let mut users = Users::new(config.requirepass.as_deref().map(str::as_bytes));
+    for line in &config.user_lines {
+        let words: Vec<&[u8]> = line.iter().map(String::as_bytes).collect();
+        if let [name, rules @ ..] = &words[..] {
+            let _checked = users.set(name, rules);
+        }
+    }
+    users
 }
 
 /// `state=` of a replica in `INFO replication` (replication.c `replstateToString`).

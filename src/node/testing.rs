@@ -386,7 +386,7 @@ impl World {
                     self.deliver(index, client, &bytes);
                     self.with(index, |node, now| node.transfer_finished(now, id, client));
                 }
-                self.with(index, |node, now| node.stream_finished(now, job, Ok(())));
+                self.with(index, |node, now| node.stream_finished(now, job, Ok(1)));
             }
             Action::AbortStream { .. } => {}
             Action::Load { job, dir, file } => {

@@ -12,7 +12,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
 mod dataset;
 mod differential;
 mod hostile;
 mod matrix;
+mod sentinel;
