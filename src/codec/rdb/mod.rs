@@ -18,10 +18,15 @@
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.
 
+pub mod intset;
+pub mod listpack;
+pub mod packed;
 mod primitives;
 mod reader;
 mod value;
 mod writer;
+pub mod ziplist;
+pub mod zipmap;
 
 pub use reader::Loader;
 pub use writer::encode;
