@@ -18,11 +18,18 @@
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.
 
+mod dump;
+pub mod intset;
+pub mod listpack;
+pub mod packed;
 mod primitives;
 mod reader;
 mod value;
 mod writer;
+pub mod ziplist;
+pub mod zipmap;
 
+pub use dump::{RestoreError, dump, restore};
 pub use reader::Loader;
 pub use writer::encode;
 
