@@ -47,7 +47,7 @@ pub use key::Key;
 pub use list::ListValue;
 pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
-pub use sorted_set::SortedSetValue;
+pub use sorted_set::{Element, SortedSetLimits, SortedSetValue, score_text};
 pub use stream::StreamValue;
 pub use string::StringValue;
 pub use value::Value;
