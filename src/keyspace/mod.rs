@@ -47,7 +47,7 @@ pub use key::Key;
 pub use list::ListValue;
 pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
-pub use sorted_set::SortedSetValue;
+pub use sorted_set::{Element, SortedSetLimits, SortedSetValue, score_text};
 pub use stream::StreamValue;
 pub use string::StringValue;
 pub use value::Value;
@@ -69,13 +69,20 @@ pub struct Keyspace {
     databases: Vec<Database>,
     hash_seed: u64,
     track_digest: bool,
+    /// When sorted sets stop being listpacks, from the configuration.
+    pub sorted_set_limits: SortedSetLimits,
 }
 
 impl Keyspace {
     /// `hash_seed` keys the hash tables (from `Env`); `track_digest` keeps [`Keyspace::digest`] current.
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {
         let new = |_| Database::new(hash_seed, track_digest);
-        Keyspace { databases: (0..databases).map(new).collect(), hash_seed, track_digest }
+        Keyspace {
+            databases: (0..databases).map(new).collect(),
+            hash_seed,
+            track_digest,
+            sorted_set_limits: SortedSetLimits::default(),
+        }
     }
 
     /// What keys the hash tables, those inside of values included.
@@ -175,7 +182,8 @@ impl Keyspace {
     pub fn replace_data(&mut self, loaded: Keyspace) {
         assert_eq!(self.databases(), loaded.databases(), "as many databases");
         assert_eq!(self.track_digest, loaded.track_digest, "as much tracking");
-        *self = loaded;
+        self.databases = loaded.databases;
+        self.hash_seed = loaded.hash_seed;
     }
 
     /// Every key of a database with its value and deadline, in the order of their hashes: fixed

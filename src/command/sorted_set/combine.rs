@@ -1,0 +1,255 @@
+//! Union, intersection and difference, of sorted sets and of sets (whose members score 1).
+
+use std::collections::BTreeMap;
+
+use super::super::{Args, CommandError, Ctx, Outcome, lookup, number};
+use super::store;
+use crate::keyspace::{SortedSetValue, Value, score_text};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Union,
+    Inter,
+    Diff,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Aggregate {
+    Sum,
+    Min,
+    Max,
+}
+
+impl Aggregate {
+    fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            // Two infinities of different signs.
+            Aggregate::Sum if (a + b).is_nan() => 0.0,
+            Aggregate::Sum => a + b,
+            Aggregate::Min => if b < a { b } else { a },
+            Aggregate::Max => if b > a { b } else { a },
+        }
+    }
+}
+
+struct Source {
+    key: Vec<u8>,
+    set: Option<SortedSetValue>,
+    weight: f64,
+}
+
+impl Source {
+    fn len(&self) -> usize {
+        self.set.as_ref().map_or(0, SortedSetValue::len)
+    }
+
+    fn weighted(&self, score: f64) -> f64 {
+        let score = self.weight * score;
+        if score.is_nan() { 0.0 } else { score }
+    }
+}
+
+struct Request {
+    sources: Vec<Source>,
+    aggregate: Aggregate,
+    with_scores: bool,
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Reply,
+    Store,
+    Count,
+}
+
+/// `args` begin with the number of keys.
+fn request(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'_>,
+    operation: Operation,
+    form: Form,
+    name: &str,
+) -> Result<Request, CommandError> {
+    let count = number::integer(args[0])?;
+    if count < 1 {
+        let text = format!("at least 1 input key is needed for '{name}' command");
+        return Err(CommandError::Other(text));
+    }
+    let rest = &args[1..];
+    let count = usize::try_from(count).ok().filter(|count| *count <= rest.len());
+    let (keys, options) = rest.split_at(count.ok_or(CommandError::Syntax)?);
+    let mut sources = Vec::with_capacity(keys.len());
+    for key in keys {
+        let found = lookup::exists_for_read(ctx, ctx.db, key);
+        let set = source(ctx, key, found)?;
+        sources.push(Source { key: key.to_vec(), set, weight: 1.0 });
+    }
+    let mut request =
+        Request { sources, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    let weighing = operation != Operation::Diff && form != Form::Count;
+    let mut at = 0;
+    while at < options.len() {
+        let left = options.len() - at;
+        match options[at].to_ascii_lowercase().as_slice() {
+            b"weights" if weighing && left > request.sources.len() => {
+                for source in &mut request.sources {
+                    at += 1;
+                    let error = |_| CommandError::Other("weight value is not a float".into());
+                    source.weight = number::float(options[at]).map_err(error)?;
+                }
+            }
+            b"aggregate" if weighing && left >= 2 => {
+                at += 1;
+                request.aggregate = match options[at].to_ascii_lowercase().as_slice() {
+                    b"sum" => Aggregate::Sum,
+                    b"min" => Aggregate::Min,
+                    b"max" => Aggregate::Max,
+                    _ => return Err(CommandError::Syntax),
+                };
+            }
+            b"withscores" if form == Form::Reply => request.with_scores = true,
+            b"limit" if form == Form::Count && left >= 2 => {
+                at += 1;
+                request.limit = super::pop::positive(options[at], "LIMIT can't be negative", 0)?;
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+        at += 1;
+    }
+    Ok(request)
+}
+
+fn source(
+    ctx: &Ctx<'_>,
+    key: &[u8],
+    found: bool,
+) -> Result<Option<SortedSetValue>, CommandError> {
+    match ctx.keyspace.get(ctx.db, key).filter(|_| found) {
+        None => Ok(None),
+        Some(Value::SortedSet(set)) => Ok(Some(set.clone())),
+        Some(_) => Err(CommandError::WrongType),
+    }
+}
+
+impl Request {
+    fn result(mut self, operation: Operation) -> Vec<(Vec<u8>, f64)> {
+        if operation != Operation::Diff {
+            // Sums of floats depend on the order.
+            self.sources.sort_by_key(Source::len);
+        }
+        match operation {
+            Operation::Union => self.union(),
+            Operation::Inter => self.inter(),
+            Operation::Diff => self.diff(),
+        }
+    }
+
+    fn union(&self) -> Vec<(Vec<u8>, f64)> {
+        let mut found: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
+        for source in &self.sources {
+            for element in source.set.iter().flat_map(SortedSetValue::iter) {
+                let score = source.weighted(element.score);
+                found
+                    .entry(element.member.to_vec())
+                    .and_modify(|before| *before = self.aggregate.of(*before, score))
+                    .or_insert(score);
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    fn inter(&self) -> Vec<(Vec<u8>, f64)> {
+        let Some((first, others)) = self.sources.split_first() else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        'members: for element in first.set.iter().flat_map(SortedSetValue::iter) {
+            let mut score = first.weighted(element.score);
+            for other in others {
+                let theirs = if other.key == first.key {
+                    Some(element.score)
+                } else {
+                    other.set.as_ref().and_then(|set| set.score(&element.member))
+                };
+                let Some(theirs) = theirs else {
+                    continue 'members;
+                };
+                // Redis lets a NaN of an infinity and a weight of 0 through here.
+                score = self.aggregate.of(score, other.weight * theirs);
+            }
+            found.push((element.member.to_vec(), score));
+            if found.len() == self.limit {
+                break;
+            }
+        }
+        found
+    }
+
+    fn diff(&self) -> Vec<(Vec<u8>, f64)> {
+        let Some((first, others)) = self.sources.split_first() else {
+            return Vec::new();
+        };
+        let elements = first.set.iter().flat_map(SortedSetValue::iter);
+        let in_other = |member: &[u8]| {
+            others.iter().filter_map(|other| other.set.as_ref()).any(|set| set.score(member).is_some())
+        };
+        elements
+            .filter(|element| !in_other(&element.member))
+            .map(|element| (element.member.to_vec(), element.score))
+            .collect()
+    }
+}
+
+fn reply(ctx: &mut Ctx<'_>, args: &Args<'_>, operation: Operation, name: &str) -> Outcome {
+    let request = request(ctx, &args[1..], operation, Form::Reply, name)?;
+    let with_scores = request.with_scores;
+    let mut found = request.result(operation);
+    found.sort_by(|(a, a_score), (b, b_score)| a_score.total_cmp(b_score).then_with(|| a.cmp(b)));
+    ctx.reply.array_header(found.len() * if with_scores { 2 } else { 1 });
+    for (member, score) in found {
+        ctx.reply.bulk(member);
+        if with_scores {
+            ctx.reply.bulk(score_text(score));
+        }
+    }
+    Ok(())
+}
+
+fn store_result(ctx: &mut Ctx<'_>, args: &Args<'_>, operation: Operation, name: &str) -> Outcome {
+    let request = request(ctx, &args[2..], operation, Form::Store, name)?;
+    let found = request.result(operation);
+    store(ctx, args[1], found);
+    Ok(())
+}
+
+pub(super) fn zunion(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    reply(ctx, args, Operation::Union, "zunion")
+}
+
+pub(super) fn zinter(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    reply(ctx, args, Operation::Inter, "zinter")
+}
+
+pub(super) fn zdiff(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    reply(ctx, args, Operation::Diff, "zdiff")
+}
+
+pub(super) fn zintercard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    let request = request(ctx, &args[1..], Operation::Inter, Form::Count, "zintercard")?;
+    let count = request.result(Operation::Inter).len();
+    ctx.reply.integer(count as i64);
+    Ok(())
+}
+
+pub(super) fn zunionstore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    store_result(ctx, args, Operation::Union, "zunionstore")
+}
+
+pub(super) fn zinterstore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    store_result(ctx, args, Operation::Inter, "zinterstore")
+}
+
+pub(super) fn zdiffstore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    store_result(ctx, args, Operation::Diff, "zdiffstore")
+}
