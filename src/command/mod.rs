@@ -6,6 +6,7 @@
 
 mod admin;
 mod bitmap;
+pub mod blocking;
 mod client;
 mod connection;
 mod counter;
@@ -42,6 +43,7 @@ mod testing;
 mod tests;
 mod transaction;
 
+pub use blocking::{Block, Nil};
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;
 pub use table::{Command, Flags, lookup as find};
@@ -72,6 +74,8 @@ pub struct Ctx<'a> {
     pub effects: &'a mut Effects,
     /// For `RANDOMKEY` and its like.
     pub random: &'a mut ChaCha8Rng,
+    /// A command that waited runs again because of this key (see [`blocking`]).
+    pub ready_key: Option<&'a [u8]>,
 }
 
 /// How a command sees keys past their deadline.
@@ -105,6 +109,8 @@ pub struct Effects {
     pub hits: u64,
     /// See `hits`.
     pub misses: u64,
+    /// There was nothing to answer with: the client is to wait.
+    pub block: Option<Block>,
 }
 
 /// How a command runs.
