@@ -225,6 +225,7 @@ impl Node {
         self.monitors.remove(&id);
         self.forget_subscriptions(id);
         self.replication.wait_cancel(id);
+        self.waiting.remove(id);
         if self.replication.is_replica(LinkId(id)) {
             self.replication.replica_closed(now.mono, LinkId(id));
         }
@@ -332,7 +333,8 @@ impl Node {
             };
             let listens = client.monitor || client.subscriptions.any();
             let exempt = client.kind != Kind::Normal || listens;
-            let waits = matches!(client.blocked, Some(Blocked::Wait | Blocked::Shutdown));
+            let waits =
+                matches!(client.blocked, Some(Blocked::Wait | Blocked::Keys | Blocked::Shutdown));
             let idle = now.mono.saturating_sub(client.last_interaction);
             if !exempt && !waits && idle > timeout {
                 self.log(LogLevel::Verbose, || "Closing idle client".into());

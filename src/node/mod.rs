@@ -24,6 +24,7 @@ mod settings;
 mod shutdown;
 mod stats;
 mod transaction;
+mod waiting;
 mod watch;
 
 #[cfg(test)]
@@ -255,6 +256,7 @@ pub struct Node {
     pub(crate) pubsub: pubsub::PubSub,
     pub(crate) users: Users,
     pub(crate) watches: watch::Watches,
+    pub(crate) waiting: waiting::Waiting,
     pub(crate) pauses: blocking::Pauses,
     actions: VecDeque<Action>,
     pub(crate) effects: Effects,
@@ -322,6 +324,7 @@ impl Node {
             pubsub: pubsub::PubSub::default(),
             users,
             watches: watch::Watches::default(),
+            waiting: waiting::Waiting::default(),
             pauses: blocking::Pauses::default(),
             actions: VecDeque::new(),
             effects: Effects::default(),

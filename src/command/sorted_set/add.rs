@@ -97,11 +97,7 @@ struct Counts {
 }
 
 /// The new score of a member, or `None` if the options pass it over.
-fn decide(
-    options: Options,
-    before: Option<f64>,
-    score: f64,
-) -> Result<Option<f64>, CommandError> {
+fn decide(options: Options, before: Option<f64>, score: f64) -> Result<Option<f64>, CommandError> {
     let Some(before) = before else {
         return Ok((!options.xx).then_some(score));
     };

@@ -19,8 +19,7 @@ fn take(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize) -> Vec<Element> {
             End::Min => 0..count,
             End::Max => set.len() - count..set.len(),
         };
-        let taken: Vec<Element> =
-            set.range(ranks, end == End::Max).into_iter().cloned().collect();
+        let taken: Vec<Element> = set.range(ranks, end == End::Max).into_iter().cloned().collect();
         for element in &taken {
             set.remove(&element.member);
         }

@@ -43,12 +43,10 @@ impl ScoreRange {
     /// Where in a set.
     pub(in crate::command) fn ranks(&self, set: &SortedSetValue) -> Range<usize> {
         let ((min, min_open), (max, max_open)) = (self.min, self.max);
-        let start = set.partition_point(|element| {
-            element.score < min || min_open && element.score == min
-        });
-        let end = set.partition_point(|element| {
-            element.score < max || !max_open && element.score == max
-        });
+        let start =
+            set.partition_point(|element| element.score < min || min_open && element.score == min);
+        let end =
+            set.partition_point(|element| element.score < max || !max_open && element.score == max);
         start..end.max(start)
     }
 }
@@ -174,9 +172,7 @@ fn request(
         );
     }
     if request.by == By::Lex && request.with_scores {
-        return complain(
-            "syntax error, WITHSCORES not supported in combination with BYLEX",
-        );
+        return complain("syntax error, WITHSCORES not supported in combination with BYLEX");
     }
     Ok(request)
 }

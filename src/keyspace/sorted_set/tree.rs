@@ -186,8 +186,8 @@ impl Node {
     fn remove(&mut self, score: f64, member: &[u8]) {
         match self {
             Node::Leaf(elements) => {
-                let at = elements
-                    .partition_point(|other| other.order(score, member) == Ordering::Less);
+                let at =
+                    elements.partition_point(|other| other.order(score, member) == Ordering::Less);
                 elements.remove(at);
             }
             Node::Branch(children) => {
@@ -207,8 +207,8 @@ impl Node {
 
 /// The child that an element belongs to.
 fn child_of(children: &[Child], score: f64, member: &[u8]) -> usize {
-    let after = children
-        .partition_point(|child| child.low.order(score, member) != Ordering::Greater);
+    let after =
+        children.partition_point(|child| child.low.order(score, member) != Ordering::Greater);
     after.saturating_sub(1)
 }
 
