@@ -56,6 +56,12 @@ pub enum CommandError {
     /// A cursor that `SCAN` never gave.
     #[error("ERR invalid cursor")]
     InvalidCursor,
+    /// A string that no `PFADD` made.
+    #[error("WRONGTYPE Key is not a valid HyperLogLog string value.")]
+    NotHyperLogLog,
+    /// A HyperLogLog whose registers cannot be read.
+    #[error("INVALIDOBJ Corrupted HLL object detected")]
+    CorruptHyperLogLog,
     /// Anything said in one place only.
     #[error("ERR {0}")]
     Other(String),

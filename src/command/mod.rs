@@ -5,6 +5,7 @@
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
 mod admin;
+mod bitfield;
 mod bitmap;
 mod client;
 mod connection;

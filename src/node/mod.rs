@@ -300,10 +300,12 @@ impl Node {
         random.fill_bytes(&mut run_id);
         let hash_seed = random.next_u64();
         let track_digest = probe.is_some();
+        let mut keyspace = Keyspace::new(config.databases, hash_seed, track_digest);
+        settings::configure_keyspace(&mut keyspace, &config);
         Self {
             settings: settings::Settings::read(&config),
             config_file,
-            keyspace: Keyspace::new(config.databases, hash_seed, track_digest),
+            keyspace,
             replication: Replication::new(
                 settings::replication_config(&config),
                 IdSource::seeded(id_seed),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, DisklessLoad, PropagationErrorBehavior, WhoMay};
 use crate::env::{ListenAddr, LogLevel};
+use crate::keyspace::{Keyspace, SortedSetLimits};
 use crate::replication::ReplicationConfig;
 
 pub(crate) use crate::config::{
@@ -91,6 +92,15 @@ impl Settings {
             listen: listen_addresses(config),
         }
     }
+}
+
+/// Hands on what decides how values are stored.
+pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
+    keyspace.sorted_set_limits = SortedSetLimits {
+        entries: to_usize(config.zset_max_listpack_entries),
+        value_bytes: to_usize(config.zset_max_listpack_value),
+    };
+    keyspace.hll_sparse_max_bytes = to_usize(config.hll_sparse_max_bytes);
 }
 
 fn to_usize(bytes: u64) -> usize {
