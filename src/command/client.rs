@@ -109,7 +109,7 @@ fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
             ok(node, id)
         }
         "reply" => reply_mode(node, id, rest[0]),
-        "unblock" => unblock(node, id, rest),
+        "unblock" => unblock(node, now, id, rest),
         "getredir" => {
             node.reply(id, |reply| reply.integer(-1));
             Ok(())
@@ -312,7 +312,7 @@ fn reply_mode(node: &mut Node, id: ClientId, arg: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn unblock(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
+fn unblock(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let with_error = match args[1..] {
         [] => false,
         [reason] if is(reason, "TIMEOUT") => false,
@@ -321,9 +321,16 @@ fn unblock(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
         _ => return Err(CommandError::WrongArity("client|unblock".into())),
     };
     let target = u64::try_from(number::integer(args[0])?).unwrap_or(0);
-    let waits = node.clients.get(&target).is_some_and(|c| c.blocked == Some(Blocked::Wait));
-    if waits {
-        node.end_wait(target, with_error);
-    }
+    let waits = match node.clients.get(&target).and_then(|client| client.blocked) {
+        Some(Blocked::Wait) => {
+            node.end_wait(target, with_error);
+            true
+        }
+        Some(Blocked::Keys) => {
+            node.end_waiting(now, target, with_error);
+            true
+        }
+        _ => false,
+    };
     integer(node, id, u64::from(waits))
 }

@@ -117,6 +117,7 @@ fn fill(node: &mut Node, now: Now, id: ClientId, count: &[u8], more: &Args<'_>) 
         view,
         effects: &mut node.effects,
         random: &mut node.random,
+        ready_key: None,
     };
     populate(&mut ctx, count, prefix, size);
     node.settle(now, id, db, &[]);

@@ -7,6 +7,7 @@
 mod admin;
 mod bitfield;
 mod bitmap;
+pub mod blocking;
 mod client;
 mod connection;
 mod counter;
@@ -44,6 +45,7 @@ mod testing;
 mod tests;
 mod transaction;
 
+pub use blocking::{Block, Nil};
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;
 pub use table::{Command, Flags, lookup as find};
@@ -74,6 +76,8 @@ pub struct Ctx<'a> {
     pub effects: &'a mut Effects,
     /// For `RANDOMKEY` and its like.
     pub random: &'a mut ChaCha8Rng,
+    /// A command that waited runs again because of this key (see [`blocking`]).
+    pub ready_key: Option<&'a [u8]>,
 }
 
 /// How a command sees keys past their deadline.
@@ -107,6 +111,8 @@ pub struct Effects {
     pub hits: u64,
     /// See `hits`.
     pub misses: u64,
+    /// There was nothing to answer with: the client is to wait.
+    pub block: Option<Block>,
 }
 
 /// How a command runs.

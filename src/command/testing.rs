@@ -56,6 +56,7 @@ impl Bench {
             view: self.view,
             effects: &mut self.effects,
             random: &mut self.random,
+            ready_key: None,
         };
         handler(&mut ctx, args);
         reply.as_bytes().to_vec()

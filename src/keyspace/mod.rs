@@ -32,7 +32,7 @@ mod list;
 mod set;
 mod snapshot;
 mod sorted_set;
-mod stream;
+pub mod stream;
 mod string;
 pub mod table;
 mod value;

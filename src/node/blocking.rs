@@ -138,11 +138,12 @@ impl Node {
         let waiting: Vec<ClientId> = self
             .clients
             .values()
-            .filter(|client| client.blocked == Some(Blocked::Wait))
+            .filter(|client| matches!(client.blocked, Some(Blocked::Wait | Blocked::Keys)))
             .map(|client| client.id)
             .collect();
         for id in waiting {
             self.replication.wait_cancel(id);
+            self.waiting.remove(id);
             self.stats.count_error(b"UNBLOCKED");
             self.reply_error(
                 id,

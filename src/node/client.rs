@@ -32,6 +32,8 @@ pub(crate) enum Kind {
 pub(crate) enum Blocked {
     /// `WAIT`: the core will answer.
     Wait,
+    /// `BLPOP` and its like: whatever makes a key ready will serve it.
+    Keys,
     /// A pause: the command stays in the input and is looked at again afterwards.
     Postponed,
     /// `SAVE`, `DEBUG RELOAD` or `CONFIG REWRITE`: the job of this number will answer.

@@ -224,6 +224,7 @@ impl Node {
         self.unwatch(id);
         self.monitors.remove(&id);
         self.replication.wait_cancel(id);
+        self.waiting.remove(id);
         if self.replication.is_replica(LinkId(id)) {
             self.replication.replica_closed(now.mono, LinkId(id));
         }
@@ -317,7 +318,8 @@ impl Node {
                 continue;
             };
             let exempt = client.kind != Kind::Normal || client.monitor;
-            let waits = matches!(client.blocked, Some(Blocked::Wait | Blocked::Shutdown));
+            let waits =
+                matches!(client.blocked, Some(Blocked::Wait | Blocked::Keys | Blocked::Shutdown));
             let idle = now.mono.saturating_sub(client.last_interaction);
             if !exempt && !waits && idle > timeout {
                 self.log(LogLevel::Verbose, || "Closing idle client".into());

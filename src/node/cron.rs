@@ -12,6 +12,7 @@ impl Node {
             return;
         }
         self.check_pause(now);
+        self.check_waiting(now);
         if self.started {
             self.replication.tick(now.mono);
             self.pump(now);

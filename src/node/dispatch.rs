@@ -68,6 +68,7 @@ impl Node {
             }
         }
         self.conclude(now, id, &before, args);
+        self.serve_waiting(now);
         Outcome::Done
     }
 
@@ -247,8 +248,12 @@ impl Node {
                     view,
                     effects: &mut self.effects,
                     random: &mut self.random,
+                    ready_key: None,
                 };
                 handler(&mut ctx, args);
+                if let Some(block) = self.effects.block.take() {
+                    self.wait_for_keys(id, command, args, block);
+                }
                 // What was done is told before what follows from it on the stream.
                 self.report_expired(now);
                 if !self.in_exec {
@@ -333,6 +338,10 @@ impl Node {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
+        // Told when it is served: until then it has done nothing.
+        if client.blocked == Some(Blocked::Keys) && client.reply.len() == replied {
+            return;
+        }
         self.probe.executed_told = true;
         let reply = client.reply.as_bytes().get(replied..).unwrap_or_default().to_vec();
         let authenticated = client.authenticated || self.settings.requirepass.is_none();

@@ -41,6 +41,7 @@ impl Node {
         }
         let mut effects = std::mem::take(&mut self.effects);
         self.touch(&effects);
+        self.waiting.signal(&effects);
         self.persist.dirty += effects.dirty;
         let before = self.replication.offset();
         // Only a master writes a stream of its own.
@@ -133,6 +134,7 @@ impl Node {
 
     /// All data was replaced: whoever watches a key of the old or the new data is too late.
     pub(crate) fn touch_everything(&mut self) {
+        self.waiting.signal_all();
         let mut broken = Vec::new();
         for db in self.watches.databases() {
             let keyspace = &self.keyspace;
@@ -158,4 +160,5 @@ fn clear(effects: &mut Effects) {
     effects.force_propagation = false;
     effects.touched.clear();
     effects.touched_dbs.clear();
+    effects.block = None;
 }

@@ -23,6 +23,7 @@ mod settings;
 mod shutdown;
 mod stats;
 mod transaction;
+mod waiting;
 mod watch;
 
 #[cfg(test)]
@@ -250,6 +251,7 @@ pub struct Node {
     pub(crate) monitors: BTreeSet<ClientId>,
     monitor_lines: Vec<(ClientId, String)>,
     pub(crate) watches: watch::Watches,
+    pub(crate) waiting: waiting::Waiting,
     pub(crate) pauses: blocking::Pauses,
     actions: VecDeque<Action>,
     pub(crate) effects: Effects,
@@ -316,6 +318,7 @@ impl Node {
             monitors: BTreeSet::new(),
             monitor_lines: Vec::new(),
             watches: watch::Watches::default(),
+            waiting: waiting::Waiting::default(),
             pauses: blocking::Pauses::default(),
             actions: VecDeque::new(),
             effects: Effects::default(),
