@@ -32,11 +32,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// The position of a bit, within the longest string allowed; `#n` is the `n`th integer of `width`.
-pub(super) fn offset(
-    ctx: &Ctx<'_>,
-    text: &[u8],
-    width: Option<u32>,
-) -> Result<u64, CommandError> {
+pub(super) fn offset(ctx: &Ctx<'_>, text: &[u8], width: Option<u32>) -> Result<u64, CommandError> {
     let (digits, scale) = match (text, width) {
         ([b'#', rest @ ..], Some(width)) => (rest, i64::from(width)),
         _ => (text, 1),
@@ -147,7 +143,7 @@ fn bit_range(
     };
     let (total, each) = if by_bit { (bits, 1) } else { (len as i64, 8) };
     let end = end.unwrap_or(total - 1);
-    if start < 0 && end < 0 && start > end {
+    if !end_optional && start < 0 && end < 0 && start > end {
         return Ok(0..0);
     }
     let absolute = |at: i64| if at < 0 { at.saturating_add(total).max(0) } else { at };

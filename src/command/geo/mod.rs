@@ -82,13 +82,12 @@ fn reply_position(ctx: &mut Ctx<'_>, position: Position) {
 
 /// Becomes a `ZADD`, for the stream too.
 fn geoadd(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let is_option = |arg: &&&[u8]| {
-        [&b"nx"[..], b"xx", b"ch"].iter().any(|name| arg.eq_ignore_ascii_case(name))
-    };
+    let is_option =
+        |arg: &&&[u8]| [&b"nx"[..], b"xx", b"ch"].iter().any(|name| arg.eq_ignore_ascii_case(name));
     let options: Vec<&[u8]> = args[2..].iter().take_while(is_option).copied().collect();
     let has = |name: &[u8]| options.iter().any(|option| option.eq_ignore_ascii_case(name));
     let triples = &args[2 + options.len()..];
-    if triples.len() % 3 != 0 || has(b"nx") && has(b"xx") {
+    if !triples.len().is_multiple_of(3) || has(b"nx") && has(b"xx") {
         return Err(CommandError::Syntax);
     }
     let mut zadd: Vec<Vec<u8>> = vec![b"zadd".to_vec(), args[1].to_vec()];

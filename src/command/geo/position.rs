@@ -35,8 +35,7 @@ impl Position {
 
     fn encode_within(self, latitude_max: f64) -> u64 {
         let step = |degrees: f64, max: f64| (((degrees + max) / (max * 2.0)) * STEPS) as u32;
-        spread(step(self.latitude, latitude_max))
-            | spread(step(self.longitude, LONGITUDE_MAX)) << 1
+        spread(step(self.latitude, latitude_max)) | spread(step(self.longitude, LONGITUDE_MAX)) << 1
     }
 
     /// The middle of a cell.

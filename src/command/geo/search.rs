@@ -3,7 +3,7 @@
 //! Every member is looked at. Redis looks at the nine cells around the position only, which finds
 //! the same members; the order of what is not sorted differs.
 
-use super::super::{Args, CommandError, Ctx, Outcome, number, sorted_set};
+use super::super::{Args, CommandError, Ctx, Outcome, number, printable, sorted_set};
 use super::position::Position;
 use super::{member_position, other, position, reply_position, unit};
 use crate::keyspace::SortedSetValue;
@@ -26,7 +26,9 @@ enum Order {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// `GEORADIUS`, which may store, or `GEORADIUS_RO`.
-    Radius { stores: bool },
+    Radius {
+        stores: bool,
+    },
     Search,
     SearchStore,
 }
@@ -75,7 +77,10 @@ fn rectangle(width: &[u8], height: &[u8], name: &[u8]) -> Result<(Shape, f64), C
     Ok((Shape::Box { width: width * metres, height: height * metres }, metres))
 }
 
-fn center_of(set: Option<&SortedSetValue>, member: &[u8]) -> Result<Option<Position>, CommandError> {
+fn center_of(
+    set: Option<&SortedSetValue>,
+    member: &[u8],
+) -> Result<Option<Position>, CommandError> {
     match set {
         // Nothing will be found around it anyway.
         None => Ok(None),
@@ -111,7 +116,8 @@ impl<'a> Request<'a> {
         name: &str,
     ) -> Outcome {
         let search = matches!(form, Form::Search | Form::SearchStore);
-        let (mut froms, mut bys) = (0, 0);
+        // The same kind may come twice; the last one counts.
+        let (mut from, mut by) = (None, None);
         let mut rest = options;
         while let [option, more @ ..] = rest {
             rest = more;
@@ -139,35 +145,37 @@ impl<'a> Request<'a> {
                     rest = more;
                 }
                 (b"storedist", _) if form == Form::SearchStore => self.store_dist = true,
-                (b"frommember", [member, more @ ..]) if search && froms == 0 => {
+                (b"frommember", [member, more @ ..]) if search && from != Some("lonlat") => {
                     self.center = center_of(set, member)?;
-                    froms += 1;
+                    from = Some("member");
                     rest = more;
                 }
-                (b"fromlonlat", [longitude, latitude, more @ ..]) if search && froms == 0 => {
+                (b"fromlonlat", [longitude, latitude, more @ ..])
+                    if search && from != Some("member") =>
+                {
                     self.center = Some(position(longitude, latitude)?);
-                    froms += 1;
+                    from = Some("lonlat");
                     rest = more;
                 }
-                (b"byradius", [size, unit, more @ ..]) if search && bys == 0 => {
+                (b"byradius", [size, unit, more @ ..]) if search && by != Some("box") => {
                     let (shape, metres) = radius(size, unit)?;
                     (self.shape, self.metres) = (Some(shape), metres);
-                    bys += 1;
+                    by = Some("radius");
                     rest = more;
                 }
-                (b"bybox", [width, height, unit, more @ ..]) if search && bys == 0 => {
+                (b"bybox", [width, height, unit, more @ ..]) if search && by != Some("radius") => {
                     let (shape, metres) = rectangle(width, height, unit)?;
                     (self.shape, self.metres) = (Some(shape), metres);
-                    bys += 1;
+                    by = Some("box");
                     rest = more;
                 }
                 _ => return Err(CommandError::Syntax),
             }
         }
-        self.check(form, froms, bys, name)
+        self.check(form, from.is_some(), by.is_some(), name)
     }
 
-    fn check(&self, form: Form, froms: u32, bys: u32, name: &str) -> Outcome {
+    fn check(&self, form: Form, from: bool, by: bool, name: &str) -> Outcome {
         let storing = self.store.is_some() || form == Form::SearchStore;
         if storing && (self.with_dist || self.with_hash || self.with_coord) {
             let what = if form == Form::SearchStore {
@@ -179,11 +187,11 @@ impl<'a> Request<'a> {
             return Err(other(format!("{what} {with}")));
         }
         let search = matches!(form, Form::Search | Form::SearchStore);
-        if search && froms == 0 {
+        if search && !from {
             let text = "exactly one of FROMMEMBER or FROMLONLAT can be specified for";
             return Err(other(format!("{text} {name}")));
         }
-        if search && bys == 0 {
+        if search && !by {
             let text = "exactly one of BYRADIUS and BYBOX can be specified for";
             return Err(other(format!("{text} {name}")));
         }
@@ -202,11 +210,9 @@ impl<'a> Request<'a> {
             }
             Shape::Box { width, height } => {
                 let north = Position { longitude: at.longitude, latitude: center.latitude };
-                let inside =
-                    at.distance(north) <= height / 2.0 && at.distance(Position {
-                        longitude: center.longitude,
-                        latitude: at.latitude,
-                    }) <= width / 2.0;
+                let inside = at.distance(north) <= height / 2.0
+                    && at.distance(Position { longitude: center.longitude, latitude: at.latitude })
+                        <= width / 2.0;
                 inside.then(|| center.distance(at))
             }
         }
@@ -277,14 +283,14 @@ impl<'a> Request<'a> {
 pub(super) fn geosearch(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let set = sorted_set::for_read(ctx, args[1])?;
     let mut request = Request::new();
-    request.options(&args[2..], Form::Search, set.as_ref(), "geosearch")?;
+    request.options(&args[2..], Form::Search, set.as_ref(), &printable(args[0]))?;
     request.conclude(ctx, set)
 }
 
 pub(super) fn geosearchstore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let set = sorted_set::for_read(ctx, args[2])?;
     let mut request = Request::new();
-    request.options(&args[3..], Form::SearchStore, set.as_ref(), "geosearchstore")?;
+    request.options(&args[3..], Form::SearchStore, set.as_ref(), &printable(args[0]))?;
     request.store = Some(args[1]);
     request.conclude(ctx, set)
 }
@@ -296,7 +302,7 @@ fn by_position(ctx: &mut Ctx<'_>, args: &Args<'_>, stores: bool) -> Outcome {
     request.center = Some(position(args[2], args[3])?);
     let (shape, metres) = radius(args[4], args[5])?;
     (request.shape, request.metres) = (Some(shape), metres);
-    request.options(&args[6..], Form::Radius { stores }, set.as_ref(), "georadius")?;
+    request.options(&args[6..], Form::Radius { stores }, set.as_ref(), &printable(args[0]))?;
     request.conclude(ctx, set)
 }
 
@@ -306,7 +312,7 @@ fn by_member(ctx: &mut Ctx<'_>, args: &Args<'_>, stores: bool) -> Outcome {
     request.center = center_of(set.as_ref(), args[2])?;
     let (shape, metres) = radius(args[3], args[4])?;
     (request.shape, request.metres) = (Some(shape), metres);
-    request.options(&args[5..], Form::Radius { stores }, set.as_ref(), "georadiusbymember")?;
+    request.options(&args[5..], Form::Radius { stores }, set.as_ref(), &printable(args[0]))?;
     request.conclude(ctx, set)
 }
 

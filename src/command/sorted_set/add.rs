@@ -43,7 +43,7 @@ fn other(text: &str) -> CommandError {
 }
 
 fn add(ctx: &mut Ctx<'_>, key: &[u8], options: Options, pairs: &Args<'_>) -> Outcome {
-    if pairs.is_empty() || pairs.len() % 2 != 0 {
+    if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     if options.nx && options.xx {
@@ -97,11 +97,7 @@ struct Counts {
 }
 
 /// The new score of a member, or `None` if the options pass it over.
-fn decide(
-    options: Options,
-    before: Option<f64>,
-    score: f64,
-) -> Result<Option<f64>, CommandError> {
+fn decide(options: Options, before: Option<f64>, score: f64) -> Result<Option<f64>, CommandError> {
     let Some(before) = before else {
         return Ok((!options.xx).then_some(score));
     };

@@ -1,5 +1,6 @@
 //! Union, intersection and difference, of sorted sets and of sets (whose members score 1).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::super::{Args, CommandError, Ctx, Outcome, lookup, number};
@@ -26,8 +27,20 @@ impl Aggregate {
             // Two infinities of different signs.
             Aggregate::Sum if (a + b).is_nan() => 0.0,
             Aggregate::Sum => a + b,
-            Aggregate::Min => if b < a { b } else { a },
-            Aggregate::Max => if b > a { b } else { a },
+            Aggregate::Min => {
+                if b < a {
+                    b
+                } else {
+                    a
+                }
+            }
+            Aggregate::Max => {
+                if b > a {
+                    b
+                } else {
+                    a
+                }
+            }
         }
     }
 }
@@ -85,8 +98,7 @@ fn request(
         let set = source(ctx, key, found)?;
         sources.push(Source { key: key.to_vec(), set, weight: 1.0 });
     }
-    let mut request =
-        Request { sources, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    let mut request = Request { sources, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
     let weighing = operation != Operation::Diff && form != Form::Count;
     let mut at = 0;
     while at < options.len() {
@@ -120,11 +132,7 @@ fn request(
     Ok(request)
 }
 
-fn source(
-    ctx: &Ctx<'_>,
-    key: &[u8],
-    found: bool,
-) -> Result<Option<SortedSetValue>, CommandError> {
+fn source(ctx: &Ctx<'_>, key: &[u8], found: bool) -> Result<Option<SortedSetValue>, CommandError> {
     match ctx.keyspace.get(ctx.db, key).filter(|_| found) {
         None => Ok(None),
         Some(Value::SortedSet(set)) => Ok(Some(set.clone())),
@@ -192,7 +200,10 @@ impl Request {
         };
         let elements = first.set.iter().flat_map(SortedSetValue::iter);
         let in_other = |member: &[u8]| {
-            others.iter().filter_map(|other| other.set.as_ref()).any(|set| set.score(member).is_some())
+            others
+                .iter()
+                .filter_map(|other| other.set.as_ref())
+                .any(|set| set.score(member).is_some())
         };
         elements
             .filter(|element| !in_other(&element.member))
@@ -205,7 +216,9 @@ fn reply(ctx: &mut Ctx<'_>, args: &Args<'_>, operation: Operation, name: &str) -
     let request = request(ctx, &args[1..], operation, Form::Reply, name)?;
     let with_scores = request.with_scores;
     let mut found = request.result(operation);
-    found.sort_by(|(a, a_score), (b, b_score)| a_score.total_cmp(b_score).then_with(|| a.cmp(b)));
+    found.sort_by(|(a, a_score), (b, b_score)| {
+        a_score.partial_cmp(b_score).unwrap_or(Ordering::Equal).then_with(|| a.cmp(b))
+    });
     ctx.reply.array_header(found.len() * if with_scores { 2 } else { 1 });
     for (member, score) in found {
         ctx.reply.bulk(member);

@@ -14,8 +14,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::digest::RedisDigest;
 use super::key::Key;
 use super::table::{Entry, Table};
-pub use tree::{Element, Walk};
 use tree::Tree;
+pub use tree::{Element, Walk};
 
 /// Estimate of an element's share of the tree, beside the bytes of a long member.
 const TREE_BYTES: usize = 44;
@@ -147,7 +147,7 @@ impl SortedSetValue {
 
     /// Elements from `rank` on, in order.
     pub fn iter_from(&self, rank: usize) -> Walk<'_> {
-        self.0.tree.from_rank(rank)
+        self.0.tree.walk(rank)
     }
 
     /// All elements, in order.
@@ -241,7 +241,7 @@ impl Inner {
             return;
         }
         let mut scores = Table::new(self.seed);
-        for element in self.tree.from_rank(0) {
+        for element in self.tree.walk(0) {
             let hash = scores.hash(&element.member);
             let scored = Scored { member: element.member.clone(), score: element.score };
             scores.insert_new(hash, scored);
@@ -258,9 +258,8 @@ impl PartialEq for SortedSetValue {
 
 impl std::fmt::Debug for SortedSetValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scores = self.iter().map(|element| {
-            (element.member.escape_ascii().to_string(), element.score)
-        });
+        let scores =
+            self.iter().map(|element| (element.member.escape_ascii().to_string(), element.score));
         f.debug_map().entries(scores).finish()
     }
 }

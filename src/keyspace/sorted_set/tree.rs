@@ -102,7 +102,7 @@ impl Tree {
     }
 
     /// Elements from `rank` on.
-    pub fn from_rank(&self, rank: usize) -> Walk<'_> {
+    pub fn walk(&self, rank: usize) -> Walk<'_> {
         let mut walk = Walk { stack: Vec::new() };
         let (mut rank, mut node) = (rank, &self.root);
         loop {
@@ -126,7 +126,7 @@ impl Tree {
 
     /// The element at `rank`.
     pub fn at(&self, rank: usize) -> Option<&Element> {
-        self.from_rank(rank).next()
+        self.walk(rank).next()
     }
 }
 
@@ -186,8 +186,8 @@ impl Node {
     fn remove(&mut self, score: f64, member: &[u8]) {
         match self {
             Node::Leaf(elements) => {
-                let at = elements
-                    .partition_point(|other| other.order(score, member) == Ordering::Less);
+                let at =
+                    elements.partition_point(|other| other.order(score, member) == Ordering::Less);
                 elements.remove(at);
             }
             Node::Branch(children) => {
@@ -207,8 +207,8 @@ impl Node {
 
 /// The child that an element belongs to.
 fn child_of(children: &[Child], score: f64, member: &[u8]) -> usize {
-    let after = children
-        .partition_point(|child| child.low.order(score, member) != Ordering::Greater);
+    let after =
+        children.partition_point(|child| child.low.order(score, member) != Ordering::Greater);
     after.saturating_sub(1)
 }
 

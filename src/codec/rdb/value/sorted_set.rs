@@ -47,13 +47,14 @@ pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<SortedS
     match kind {
         LISTPACK | ZIPLIST => {
             let bytes = cursor.string()?;
-            let broken = |error: &dyn std::fmt::Display| Stop::Bad { at, message: error.to_string() };
+            let broken =
+                |error: &dyn std::fmt::Display| Stop::Bad { at, message: error.to_string() };
             let elements: Vec<Element<'_>> = if kind == LISTPACK {
                 listpack::Reader::new(&bytes).map_err(|error| broken(&error))?.collect()
             } else {
                 ziplist::Reader::new(&bytes).map_err(|error| broken(&error))?.collect()
             };
-            if elements.len() % 2 != 0 {
+            if !elements.len().is_multiple_of(2) {
                 return Cursor::bad(at, "a member without a score");
             }
             for pair in elements.chunks_exact(2) {
@@ -80,12 +81,7 @@ pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<SortedS
     Ok(set)
 }
 
-fn add(
-    set: &mut SortedSetValue,
-    at: usize,
-    member: Cow<'_, [u8]>,
-    score: f64,
-) -> Result<(), Stop> {
+fn add(set: &mut SortedSetValue, at: usize, member: Cow<'_, [u8]>, score: f64) -> Result<(), Stop> {
     if score.is_nan() {
         return Cursor::bad(at, "a score that is not a number");
     }
