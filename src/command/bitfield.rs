@@ -41,6 +41,14 @@ impl Width {
         if low > self.max() { low - (1 << self.bits) } else { low }
     }
 
+    /// What `SET` takes a number for, where that shows: in the direction of `SAT`. An unsigned type
+    /// takes it for unsigned, and a narrow signed one takes the lowest for too high.
+    fn as_redis_sets(self, value: i64) -> i128 {
+        let wide = i128::from(value);
+        let too_low = self.bits < 64 && self.max() - wide > i128::from(i64::MAX);
+        if !self.signed || too_low { i128::from(value.cast_unsigned()) } else { wide }
+    }
+
     fn read(self, bytes: &[u8], at: u64) -> i128 {
         let mut value = 0;
         for bit in at..at + u64::from(self.bits) {
@@ -87,7 +95,7 @@ impl Step {
     fn outcome(&self, before: i128) -> (Option<i128>, Option<i128>) {
         let wanted = match self.action {
             Action::Get => return (Some(before), None),
-            Action::Set(value) => i128::from(value),
+            Action::Set(value) => self.width.as_redis_sets(value),
             Action::IncrBy(amount) => before + i128::from(amount),
         };
         let fits = (self.width.min()..=self.width.max()).contains(&wanted);
