@@ -6,6 +6,7 @@
 
 mod acl;
 mod admin;
+mod bitfield;
 mod bitmap;
 pub mod blocking;
 mod client;

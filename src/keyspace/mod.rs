@@ -71,6 +71,8 @@ pub struct Keyspace {
     track_digest: bool,
     /// When sorted sets stop being listpacks, from the configuration.
     pub sorted_set_limits: SortedSetLimits,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_max_bytes: usize,
 }
 
 impl Keyspace {
@@ -82,6 +84,7 @@ impl Keyspace {
             hash_seed,
             track_digest,
             sorted_set_limits: SortedSetLimits::default(),
+            hll_sparse_max_bytes: 3000,
         }
     }
 

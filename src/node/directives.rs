@@ -132,6 +132,7 @@ impl Node {
     /// Directives were set: their new values count from now on.
     fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
         self.settings = Settings::read(&self.config);
+        super::settings::configure_keyspace(&mut self.keyspace, &self.config);
         self.replication.configure(now.mono, replication_config(&self.config));
         self.pump(now);
         if changed.contains("tcp-keepalive") {

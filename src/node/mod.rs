@@ -308,10 +308,12 @@ impl Node {
         let hash_seed = random.next_u64();
         let track_digest = probe.is_some();
         let users = users_of(&config);
+        let mut keyspace = Keyspace::new(config.databases, hash_seed, track_digest);
+        settings::configure_keyspace(&mut keyspace, &config);
         Self {
             settings: settings::Settings::read(&config),
             config_file,
-            keyspace: Keyspace::new(config.databases, hash_seed, track_digest),
+            keyspace,
             replication: Replication::new(
                 settings::replication_config(&config),
                 IdSource::seeded(id_seed),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, DisklessLoad, OutputLimit, PropagationErrorBehavior, WhoMay};
 use crate::env::{ListenAddr, LogLevel};
+use crate::keyspace::{Keyspace, SortedSetLimits};
 use crate::replication::ReplicationConfig;
 
 pub(crate) use crate::config::{
@@ -94,6 +95,15 @@ fn output_limits(limit: OutputLimit) -> OutputLimits {
         soft_bytes: to_usize(limit.soft_bytes),
         soft_time: limit.soft_time,
     }
+}
+
+/// Hands on what decides how values are stored.
+pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
+    keyspace.sorted_set_limits = SortedSetLimits {
+        entries: to_usize(config.zset_max_listpack_entries),
+        value_bytes: to_usize(config.zset_max_listpack_value),
+    };
+    keyspace.hll_sparse_max_bytes = to_usize(config.hll_sparse_max_bytes);
 }
 
 fn to_usize(bytes: u64) -> usize {

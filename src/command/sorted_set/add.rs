@@ -43,7 +43,7 @@ fn other(text: &str) -> CommandError {
 }
 
 fn add(ctx: &mut Ctx<'_>, key: &[u8], options: Options, pairs: &Args<'_>) -> Outcome {
-    if pairs.is_empty() || pairs.len() % 2 != 0 {
+    if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     if options.nx && options.xx {

@@ -1,5 +1,6 @@
 //! Union, intersection and difference, of sorted sets and of sets (whose members score 1).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::super::{Args, CommandError, Ctx, Outcome, lookup, number};
@@ -215,7 +216,9 @@ fn reply(ctx: &mut Ctx<'_>, args: &Args<'_>, operation: Operation, name: &str) -
     let request = request(ctx, &args[1..], operation, Form::Reply, name)?;
     let with_scores = request.with_scores;
     let mut found = request.result(operation);
-    found.sort_by(|(a, a_score), (b, b_score)| a_score.total_cmp(b_score).then_with(|| a.cmp(b)));
+    found.sort_by(|(a, a_score), (b, b_score)| {
+        a_score.partial_cmp(b_score).unwrap_or(Ordering::Equal).then_with(|| a.cmp(b))
+    });
     ctx.reply.array_header(found.len() * if with_scores { 2 } else { 1 });
     for (member, score) in found {
         ctx.reply.bulk(member);

@@ -79,8 +79,11 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         return Ok(());
     };
     let out_of_range = || CommandError::Other("value is out of range".into());
-    let count = number::parse_i64(count).filter(|count| *count != i64::MIN);
-    let count = count.ok_or(CommandError::NotInteger)?;
+    let count = number::integer(count)?;
+    if count == i64::MIN {
+        let text = "value is out of range, value must between";
+        return Err(CommandError::Other(format!("{text} {} and {}", -i64::MAX, i64::MAX)));
+    }
     let with_scores = match &args[3..] {
         [] => false,
         [option] if option.eq_ignore_ascii_case(b"withscores") => true,

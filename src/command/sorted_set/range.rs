@@ -35,11 +35,6 @@ impl ScoreRange {
         Ok(Self { min: bound(min)?, max: bound(max)? })
     }
 
-    /// Both bounds included.
-    pub(in crate::command) fn closed(min: f64, max: f64) -> Self {
-        Self { min: (min, false), max: (max, false) }
-    }
-
     /// Where in a set.
     pub(in crate::command) fn ranks(&self, set: &SortedSetValue) -> Range<usize> {
         let ((min, min_open), (max, max_open)) = (self.min, self.max);
@@ -177,6 +172,9 @@ fn request(
     Ok(request)
 }
 
+/// Where in a set.
+type Ranks<'a> = Box<dyn Fn(&SortedSetValue) -> Range<usize> + 'a>;
+
 /// Finds the elements, in the order asked for.
 fn find(
     ctx: &mut Ctx<'_>,
@@ -185,7 +183,7 @@ fn find(
 ) -> Result<Option<(SortedSetValue, Range<usize>)>, CommandError> {
     let (key, first, second) = (args[0], args[1], args[2]);
     let (min, max) = if request.reverse { (second, first) } else { (first, second) };
-    let ranks: Box<dyn Fn(&SortedSetValue) -> Range<usize> + '_> = match request.by {
+    let ranks: Ranks<'_> = match request.by {
         By::Rank => {
             let (start, end) = (number::integer(first)?, number::integer(second)?);
             let reverse = request.reverse;

@@ -147,7 +147,7 @@ impl SortedSetValue {
 
     /// Elements from `rank` on, in order.
     pub fn iter_from(&self, rank: usize) -> Walk<'_> {
-        self.0.tree.from_rank(rank)
+        self.0.tree.walk(rank)
     }
 
     /// All elements, in order.
@@ -241,7 +241,7 @@ impl Inner {
             return;
         }
         let mut scores = Table::new(self.seed);
-        for element in self.tree.from_rank(0) {
+        for element in self.tree.walk(0) {
             let hash = scores.hash(&element.member);
             let scored = Scored { member: element.member.clone(), score: element.score };
             scores.insert_new(hash, scored);

@@ -102,7 +102,7 @@ impl Tree {
     }
 
     /// Elements from `rank` on.
-    pub fn from_rank(&self, rank: usize) -> Walk<'_> {
+    pub fn walk(&self, rank: usize) -> Walk<'_> {
         let mut walk = Walk { stack: Vec::new() };
         let (mut rank, mut node) = (rank, &self.root);
         loop {
@@ -126,7 +126,7 @@ impl Tree {
 
     /// The element at `rank`.
     pub fn at(&self, rank: usize) -> Option<&Element> {
-        self.from_rank(rank).next()
+        self.walk(rank).next()
     }
 }
 

@@ -54,7 +54,7 @@ pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<SortedS
             } else {
                 ziplist::Reader::new(&bytes).map_err(|error| broken(&error))?.collect()
             };
-            if elements.len() % 2 != 0 {
+            if !elements.len().is_multiple_of(2) {
                 return Cursor::bad(at, "a member without a score");
             }
             for pair in elements.chunks_exact(2) {
