@@ -35,7 +35,7 @@ pub fn group(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"destroy" => args.len() == 4,
         _ => {
             let given = printable(args[1]);
-            return Err(CommandError::UnknownSubcommand { given, container: "XGROUP" });
+            return Err(CommandError::UnknownSubcommand { given, container: "XGROUP".into() });
         }
     };
     if !accepted {

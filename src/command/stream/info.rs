@@ -31,7 +31,7 @@ pub fn info(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"consumers" => args.len() == 4,
         _ => {
             let given = printable(args[1]);
-            return Err(CommandError::UnknownSubcommand { given, container: "XINFO" });
+            return Err(CommandError::UnknownSubcommand { given, container: "XINFO".into() });
         }
     };
     if !accepted {
