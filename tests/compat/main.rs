@@ -12,5 +12,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dataset;
 mod differential;
 mod hostile;
+mod matrix;
+mod rdb;
