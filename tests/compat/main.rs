@@ -17,4 +17,6 @@ mod dataset;
 mod differential;
 mod hostile;
 mod matrix;
+mod rdb;
+mod samples;
 mod sentinel;
