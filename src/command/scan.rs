@@ -58,7 +58,7 @@ fn keys_matching(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 }
 
 /// A cursor as C's `strtoul` reads it: empty is 0, a minus sign counts from the end of `u64`.
-fn cursor(text: &[u8]) -> Result<u64, CommandError> {
+pub(super) fn cursor(text: &[u8]) -> Result<u64, CommandError> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -77,13 +77,17 @@ fn cursor(text: &[u8]) -> Result<u64, CommandError> {
 }
 
 /// What `SCAN` was asked for.
-struct ScanOptions<'a> {
-    count: usize,
-    pattern: Option<&'a [u8]>,
+pub(super) struct ScanOptions<'a> {
+    pub(super) count: usize,
+    pub(super) pattern: Option<&'a [u8]>,
     type_name: Option<&'a [u8]>,
 }
 
-fn scan_options<'a>(options: &Args<'a>) -> Result<ScanOptions<'a>, CommandError> {
+/// `TYPE` is for whole databases only.
+pub(super) fn scan_options<'a>(
+    options: &Args<'a>,
+    with_type: bool,
+) -> Result<ScanOptions<'a>, CommandError> {
     let mut parsed = ScanOptions { count: DEFAULT_COUNT, pattern: None, type_name: None };
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -97,7 +101,7 @@ fn scan_options<'a>(options: &Args<'a>) -> Result<ScanOptions<'a>, CommandError>
                     .ok_or(CommandError::Syntax)?;
             }
             b"MATCH" => parsed.pattern = Some(value),
-            b"TYPE" => parsed.type_name = Some(value),
+            b"TYPE" if with_type => parsed.type_name = Some(value),
             _ => return Err(CommandError::Syntax),
         }
     }
@@ -107,7 +111,7 @@ fn scan_options<'a>(options: &Args<'a>) -> Result<ScanOptions<'a>, CommandError>
 /// Expired keys that match the pattern are removed on sight; those that do not are not looked at.
 fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let cursor = cursor(args[1])?;
-    let options = scan_options(&args[2..])?;
+    let options = scan_options(&args[2..], true)?;
     let mut found: Vec<Vec<u8>> = Vec::new();
     let next = ctx.keyspace.scan(ctx.db, cursor, options.count, &mut |key| {
         if options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {

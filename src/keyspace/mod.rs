@@ -28,6 +28,7 @@ mod database;
 pub mod digest;
 mod hash;
 mod key;
+mod limits;
 mod list;
 mod set;
 mod snapshot;
@@ -44,7 +45,8 @@ mod tests;
 
 pub use hash::HashValue;
 pub use key::Key;
-pub use list::ListValue;
+pub use limits::Limits;
+pub use list::{End, ListValue};
 pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
 pub use sorted_set::SortedSetValue;
@@ -69,13 +71,20 @@ pub struct Keyspace {
     databases: Vec<Database>,
     hash_seed: u64,
     track_digest: bool,
+    /// When sets and hashes leave their small forms, from the configuration.
+    pub limits: Limits,
 }
 
 impl Keyspace {
     /// `hash_seed` keys the hash tables (from `Env`); `track_digest` keeps [`Keyspace::digest`] current.
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {
         let new = |_| Database::new(hash_seed, track_digest);
-        Keyspace { databases: (0..databases).map(new).collect(), hash_seed, track_digest }
+        Keyspace {
+            databases: (0..databases).map(new).collect(),
+            hash_seed,
+            track_digest,
+            limits: Limits::seeded(hash_seed),
+        }
     }
 
     /// What keys the hash tables, those inside of values included.
@@ -175,7 +184,9 @@ impl Keyspace {
     pub fn replace_data(&mut self, loaded: Keyspace) {
         assert_eq!(self.databases(), loaded.databases(), "as many databases");
         assert_eq!(self.track_digest, loaded.track_digest, "as much tracking");
-        *self = loaded;
+        self.databases = loaded.databases;
+        self.hash_seed = loaded.hash_seed;
+        self.limits.hash_seed = loaded.hash_seed;
     }
 
     /// Every key of a database with its value and deadline, in the order of their hashes: fixed

@@ -131,6 +131,7 @@ impl Node {
     /// Directives were set: their new values count from now on.
     fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
         let before = std::mem::replace(&mut self.settings, Settings::read(&self.config));
+        super::settings::limit_encodings(&self.config, &mut self.keyspace);
         self.replication.configure(now.mono, replication_config(&self.config));
         self.pump(now);
         if changed.contains("tcp-keepalive") {
