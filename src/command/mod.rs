@@ -36,6 +36,7 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+pub mod subcommands;
 pub mod table;
 #[cfg(test)]
 mod testing;
