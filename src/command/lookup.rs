@@ -4,8 +4,11 @@
 //! here and nowhere else, by [`ExpiryView`] (Redis: db.c `expireIfNeeded`): a master removes it
 //! and tells its replicas, a replica's client does not see it, the master's stream sees it.
 
+use rand::rngs::ChaCha8Rng;
+
 use super::{CommandError, Ctx, ExpiryView};
-use crate::keyspace::{Keyspace, StringValue, Value};
+use crate::codec::resp::Reply;
+use crate::keyspace::{HashValue, Keyspace, ListValue, SetValue, StringValue, Value};
 
 /// Whether a deadline has passed. At the deadline itself a key is still alive.
 pub fn is_past(deadline_ms: u64, now_ms: u64) -> bool {
@@ -71,4 +74,122 @@ pub fn changed(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) {
 pub fn rewrite(ctx: &mut Ctx<'_>, args: &[&[u8]]) {
     let args = args.iter().map(|arg| arg.to_vec()).collect();
     ctx.effects.rewritten.push((ctx.db, args));
+}
+
+/// A collection that stands in a [`Value`], and goes when it is empty.
+pub trait Collection: Default {
+    /// If it is of this type.
+    fn of(value: &Value) -> Option<&Self>;
+    /// The same, to be changed.
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    /// As a value.
+    fn wrap(self) -> Value;
+    /// Whether nothing is left of it.
+    fn is_gone(&self) -> bool;
+}
+
+macro_rules! collection {
+    ($type:ty, $variant:ident) => {
+        impl Collection for $type {
+            fn of(value: &Value) -> Option<&Self> {
+                if let Value::$variant(value) = value { Some(value) } else { None }
+            }
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                if let Value::$variant(value) = value { Some(value) } else { None }
+            }
+            fn wrap(self) -> Value {
+                Value::$variant(self)
+            }
+            fn is_gone(&self) -> bool {
+                self.is_empty()
+            }
+        }
+    };
+}
+collection!(ListValue, List);
+collection!(SetValue, Set);
+collection!(HashValue, Hash);
+
+/// A collection found, and what a reply to a question about it needs.
+pub struct Found<'c, T> {
+    /// `None`: there is no such key.
+    pub value: Option<&'c T>,
+    /// Where the reply goes.
+    pub reply: &'c mut Reply,
+    /// For a choice.
+    pub random: &'c mut ChaCha8Rng,
+}
+
+/// The collection at a key, expired or not: ask [`exists`] or [`exists_for_read`] first.
+pub fn collection<'k, T: Collection>(
+    keyspace: &'k Keyspace,
+    db: u32,
+    key: &[u8],
+) -> Result<Option<&'k T>, CommandError> {
+    match keyspace.get(db, key) {
+        Some(value) => T::of(value).map(Some).ok_or(CommandError::WrongType),
+        None => Ok(None),
+    }
+}
+
+/// The collection at a key, for a read.
+pub fn read<'c, T: Collection>(
+    ctx: &'c mut Ctx<'_>,
+    key: &[u8],
+) -> Result<Found<'c, T>, CommandError> {
+    let found = exists_for_read(ctx, ctx.db, key);
+    let value = if found { collection(ctx.keyspace, ctx.db, key)? } else { None };
+    Ok(Found { value, reply: ctx.reply, random: ctx.random })
+}
+
+/// Whether a key is there for a write; an error if it is of another type.
+pub fn find<T: Collection>(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, CommandError> {
+    Ok(exists(ctx, ctx.db, key) && collection::<T>(ctx.keyspace, ctx.db, key)?.is_some())
+}
+
+/// Changes the collection at a key, which [`find`] has found; it goes if nothing is left of it.
+pub fn edit<T: Collection, R>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    change: impl FnOnce(&mut T) -> R,
+) -> Option<R> {
+    let changed = ctx.keyspace.update(ctx.db, key, |value| {
+        let collection = T::of_mut(value)?;
+        let result = change(collection);
+        Some((result, collection.is_gone()))
+    });
+    let (result, gone) = changed.flatten()?;
+    if gone {
+        ctx.keyspace.remove(ctx.db, key);
+    }
+    Some(result)
+}
+
+/// Changes the collection at a key, or a new one if [`find`] found none.
+pub fn edit_or_create<T: Collection, R>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    found: bool,
+    change: impl FnOnce(&mut T) -> R,
+) -> R {
+    if found && collection::<T>(ctx.keyspace, ctx.db, key).is_ok_and(|it| it.is_some()) {
+        let mut change = Some(change);
+        let edited = edit(ctx, key, |value| change.take().map(|change| change(value)));
+        if let Some(Some(result)) = edited {
+            return result;
+        }
+        unreachable!("the collection was there just above");
+    }
+    let mut new = T::default();
+    let result = change(&mut new);
+    if !new.is_gone() {
+        ctx.keyspace.set(ctx.db, key, new.wrap(), None);
+    }
+    result
+}
+
+/// Notes `changes` changes of one key.
+pub fn changed_times(ctx: &mut Ctx<'_>, key: &[u8], changes: usize) {
+    ctx.effects.dirty += changes as u64;
+    ctx.effects.touched.push((ctx.db, key.to_vec()));
 }

@@ -28,6 +28,7 @@ mod database;
 pub mod digest;
 mod hash;
 mod key;
+mod limits;
 mod list;
 mod set;
 mod snapshot;
@@ -44,7 +45,8 @@ mod tests;
 
 pub use hash::HashValue;
 pub use key::Key;
-pub use list::ListValue;
+pub use limits::Limits;
+pub use list::{End, ListValue};
 pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
 pub use sorted_set::{Element, SortedSetLimits, SortedSetValue, score_text};
@@ -73,6 +75,8 @@ pub struct Keyspace {
     pub sorted_set_limits: SortedSetLimits,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_max_bytes: usize,
+    /// When sets and hashes leave their small forms, from the configuration.
+    pub limits: Limits,
 }
 
 impl Keyspace {
@@ -85,6 +89,7 @@ impl Keyspace {
             track_digest,
             sorted_set_limits: SortedSetLimits::default(),
             hll_sparse_max_bytes: 3000,
+            limits: Limits::seeded(hash_seed),
         }
     }
 
@@ -187,6 +192,7 @@ impl Keyspace {
         assert_eq!(self.track_digest, loaded.track_digest, "as much tracking");
         self.databases = loaded.databases;
         self.hash_seed = loaded.hash_seed;
+        self.limits.hash_seed = loaded.hash_seed;
     }
 
     /// Every key of a database with its value and deadline, in the order of their hashes: fixed

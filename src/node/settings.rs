@@ -160,3 +160,11 @@ pub(crate) fn replication_config(config: &Config) -> ReplicationConfig {
         replica_soft_limit_time: limit.soft_time,
     }
 }
+
+/// When collections leave their small forms. What is stored stays as it is.
+pub(crate) fn limit_encodings(config: &Config, keyspace: &mut Keyspace) {
+    let count = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    keyspace.limits.set_max_intset_entries = count(config.set_max_intset_entries);
+    keyspace.limits.hash_max_listpack_entries = count(config.hash_max_listpack_entries);
+    keyspace.limits.hash_max_listpack_value = count(config.hash_max_listpack_value);
+}
