@@ -37,6 +37,7 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+pub mod subcommands;
 pub mod table;
 #[cfg(test)]
 mod testing;

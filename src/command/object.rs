@@ -65,7 +65,7 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"encoding" | b"freq" | b"idletime" | b"refcount" => 3,
         _ => {
             let (given, container) = (printable(args[1]), "OBJECT");
-            return Err(CommandError::UnknownSubcommand { given, container });
+            return Err(CommandError::UnknownSubcommand { given, container: container.into() });
         }
     };
     if args.len() != wanted_len {

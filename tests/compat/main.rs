@@ -13,5 +13,6 @@
 mod support;
 
 mod cli;
+mod differential;
 mod hostile;
 mod sentinel;
