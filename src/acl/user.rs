@@ -320,8 +320,8 @@ impl User {
             return true;
         }
         match command.name {
-            "publish" | "spublish" => args.get(1).is_none_or(allowed),
-            "subscribe" | "ssubscribe" => args[1..].iter().all(|channel| allowed(&channel)),
+            "publish" | "spublish" => args.get(1).is_none_or(&allowed),
+            "subscribe" | "ssubscribe" => args[1..].iter().all(allowed),
             // A pattern must be given word by word: nobody can tell what it would match.
             "psubscribe" => args[1..]
                 .iter()
