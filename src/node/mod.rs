@@ -300,14 +300,16 @@ impl Node {
         random.fill_bytes(&mut run_id);
         let hash_seed = random.next_u64();
         let track_digest = probe.is_some();
+        let ids = IdSource::seeded(id_seed);
+        let mut replication = Replication::new(settings::replication_config(&config), ids);
+        if probe.is_some() {
+            replication.watch_stream();
+        }
         Self {
             settings: settings::Settings::read(&config),
             config_file,
             keyspace: Keyspace::new(config.databases, hash_seed, track_digest),
-            replication: Replication::new(
-                settings::replication_config(&config),
-                IdSource::seeded(id_seed),
-            ),
+            replication,
             config,
             clients: BTreeMap::new(),
             next_client: MASTER + 1,
