@@ -310,14 +310,16 @@ impl Node {
         let users = users_of(&config);
         let mut keyspace = Keyspace::new(config.databases, hash_seed, track_digest);
         settings::configure_keyspace(&mut keyspace, &config);
+        let ids = IdSource::seeded(id_seed);
+        let mut replication = Replication::new(settings::replication_config(&config), ids);
+        if probe.is_some() {
+            replication.watch_stream();
+        }
         Self {
             settings: settings::Settings::read(&config),
             config_file,
             keyspace,
-            replication: Replication::new(
-                settings::replication_config(&config),
-                IdSource::seeded(id_seed),
-            ),
+            replication,
             config,
             clients: BTreeMap::new(),
             next_client: MASTER + 1,
