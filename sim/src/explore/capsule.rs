@@ -50,6 +50,10 @@ pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(),
 /// What went wrong, with the path.
 pub fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    if path.exists() && !path.is_file() {
+        // A device or a pipe is written to, not replaced.
+        return std::fs::write(path, text).map_err(fail);
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
