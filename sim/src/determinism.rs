@@ -122,7 +122,7 @@ mod tests {
         let first = report(&["a", "b"], 0);
         let found = check(&first, &again).expect("they differ");
         assert!(found.contains("they part at event 2"), "{found}");
-        assert!(found.contains("first:  c\nsecond: b"), "{found}");
+        assert!(found.contains("first:  b\nsecond: c"), "{found}");
         let same = |_| report(&["a", "b"], 0);
         assert_eq!(check(&first, &same), None);
     }

@@ -104,8 +104,8 @@ pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
         compared(&mut out, &replay, old.as_deref())?;
     }
     out.flush()?;
-    Ok(ExitCode::from(match (replay.report.outcome, replay.differences.is_empty()) {
-        (_, false) if replay.same_code && args.until.is_none() => 3,
+    Ok(ExitCode::from(match (replay.report.outcome, replay.nondeterministic) {
+        (_, true) => 3,
         (Outcome::Pass, _) => 0,
         (Outcome::Fail, _) => 1,
         (Outcome::Error, _) => 4,
@@ -121,10 +121,10 @@ fn compared(out: &mut dyn io::Write, replay: &Replay, old: Option<&[String]>) ->
     for difference in &replay.differences {
         writeln!(out, "  {difference}")?;
     }
-    let why = if replay.same_code {
-        "the code is the same: the run is not deterministic"
-    } else {
-        "the code has changed since then, or was never committed"
+    let why = match (replay.nondeterministic, replay.same_commit) {
+        (true, _) => "it is not deterministic: two runs of it differ now",
+        (false, true) => "the code has changed since then, though not its commit",
+        (false, false) => "the code has changed since then: it is of another commit",
     };
     writeln!(out, "  {why}")?;
     match old.map(|old| first_difference(old, &replay.report.trace)) {

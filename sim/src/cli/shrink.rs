@@ -106,7 +106,9 @@ pub(super) fn shrink(args: &ShrinkArgs, run: RunFn) -> Result<ExitCode, Stop> {
         Err(error) => return Err(Stop::Usage(format!("{}: {error}", args.file.display()))),
     };
     capsule::write_text(&out, &shrunk.text).map_err(Stop::Usage)?;
-    replay::write_trace(&out, &shrunk.report)?;
+    if out.is_file() {
+        replay::write_trace(&out, &shrunk.report)?;
+    }
     let mut to = anstream::stdout().lock();
     write!(to, "{}", shrunk.text)?;
     writeln!(to)?;

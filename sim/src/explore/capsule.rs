@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::determinism;
 use crate::report::{Outcome, RunReport};
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::scenario::{Capsule, Scenario, Time};
@@ -50,6 +51,10 @@ pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(),
 /// What went wrong, with the path.
 pub fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    if path.exists() && !path.is_file() {
+        // A device or a pipe is written to, not replaced.
+        return std::fs::write(path, text).map_err(fail);
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
@@ -101,8 +106,11 @@ pub struct Replay {
     pub seed: Seed,
     /// What differs from the capsule, one line each; empty: nothing.
     pub differences: Vec<String>,
-    /// Whether the capsule is of this very code, so that a difference is not to be.
-    pub same_code: bool,
+    /// Whether the commit is that of the capsule. (What was changed and not committed shows in
+    /// neither.)
+    pub same_commit: bool,
+    /// Whether a second run went another way than the first; made when something differs.
+    pub nondeterministic: bool,
 }
 
 /// Runs a capsule again and compares.
@@ -132,9 +140,11 @@ pub fn replay(scenario: &Scenario, run: RunFn, options: &RunOptions) -> Result<R
     );
     compare("trace hash", capsule.trace_hash.clone(), format!("{:016x}", report.trace_hash));
     let same = |then: &Option<String>, now: &str| then.as_deref() == Some(now);
-    // A commit with "+" or "dirty" in its name says little about the code.
-    let clean = trace::COMMIT.chars().all(|c| c.is_ascii_hexdigit());
-    let same_code =
-        clean && same(&capsule.commit, trace::COMMIT) && same(&capsule.lockfile, trace::LOCKFILE);
-    Ok(Replay { report, seed, differences, same_code })
+    let same_commit =
+        same(&capsule.commit, trace::COMMIT) && same(&capsule.lockfile, trace::LOCKFILE);
+    let nondeterministic = !differences.is_empty() && {
+        let again = run_caught(run, scenario, seed, &RunOptions { trace: None, ..options.clone() });
+        !determinism::same(&report, &again)
+    };
+    Ok(Replay { report, seed, differences, same_commit, nondeterministic })
 }

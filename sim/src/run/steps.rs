@@ -94,10 +94,11 @@ impl Run<'_> {
             }
             StepAction::FullDisk { node, free } => self.sim.disk_full(node, Some(*free))?,
             StepAction::DiskError { node, on, .. } => {
+                let fails = |which| *on == which || *on == DiskOperation::Any;
                 let errors = DiskErrors {
-                    read: matches!(on, DiskOperation::Read | DiskOperation::Any),
-                    write: matches!(on, DiskOperation::Write | DiskOperation::Any),
-                    sync: matches!(on, DiskOperation::Sync | DiskOperation::Any),
+                    read: fails(DiskOperation::Read),
+                    write: fails(DiskOperation::Write),
+                    sync: fails(DiskOperation::Sync),
                 };
                 self.sim.disk_error(node, errors)?;
             }

@@ -73,7 +73,10 @@ fn rounder(value: &Value) -> Vec<Value> {
             let nearest = (us + grain / 2) / grain * grain;
             [nearest, us.div_ceil(grain) * grain, us / grain * grain]
         });
-        round.filter(|us| *us > 0).map(table::time).collect()
+        round
+            .filter(|other| us / 2 <= *other && *other <= us * 2 && *other > 0)
+            .map(table::time)
+            .collect()
     } else if let Some(number) = value.as_integer().and_then(|n| u64::try_from(n).ok()) {
         numbers(number).into_iter().filter_map(|n| i64::try_from(n).ok()).map(Value::from).collect()
     } else if let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok()) {
