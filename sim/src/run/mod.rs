@@ -148,14 +148,13 @@ impl<'a> Run<'a> {
             process::add(&mut sim, scenario, index, &recorder)?;
         }
         add_clients(&mut sim, scenario);
-        let operator = Operator::add(&mut sim);
         Ok(Self {
             scenario,
             keep_trace: options.keep_trace,
             trace_path,
             sim,
             recorder,
-            operator,
+            operator: Operator::default(),
             done: 0,
             restarting: Vec::new(),
             last_fault: Duration::ZERO,
