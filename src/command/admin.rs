@@ -48,7 +48,10 @@ pub(super) fn subcommand(
     let given = args[1];
     let found = table.iter().find(|row| given.eq_ignore_ascii_case(row.name.as_bytes()));
     let Some(row) = found else {
-        return Err(CommandError::UnknownSubcommand { given: printable(given), container });
+        return Err(CommandError::UnknownSubcommand {
+            given: printable(given),
+            container: container.into(),
+        });
     };
     let wanted = row.arity.unsigned_abs() as usize;
     let right = if row.arity < 0 { args.len() >= wanted } else { args.len() == wanted };

@@ -129,21 +129,14 @@ fn object(node: &mut Node, id: ClientId, key: &[u8]) -> Outcome {
     let Some(value) = node.keyspace.get(db, key) else {
         return Err(CommandError::NoSuchKey);
     };
-    let text = match value {
-        crate::keyspace::Value::String(string) => {
-            let encoding = if string.as_i64().is_some() {
-                "int"
-            } else if string.len() <= 44 {
-                "embstr"
-            } else {
-                "raw"
-            };
-            let length = string.len();
-            format!(
-                "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{length} lru:0 lru_seconds_idle:0"
-            )
-        }
+    let encoding = super::object::encoding(value);
+    let length = match value {
+        crate::keyspace::Value::String(string) => string.len(),
+        other => other.heap_bytes(),
     };
+    let text = format!(
+        "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{length} lru:0 lru_seconds_idle:0"
+    );
     node.reply(id, |reply| reply.status(text));
     Ok(())
 }

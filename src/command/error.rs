@@ -12,6 +12,9 @@ pub enum CommandError {
     /// Not a 64-bit decimal integer in its one canonical form.
     #[error("ERR value is not an integer or out of range")]
     NotInteger,
+    /// An integer that does not fit into an `i32` where it has to.
+    #[error("ERR value is out of range, value must between -2147483648 and 2147483647")]
+    NotInt32,
     /// Not a number in the sense of `INCRBYFLOAT`.
     #[error("ERR value is not a valid float")]
     NotFloat,
@@ -36,7 +39,7 @@ pub enum CommandError {
         /// As typed.
         given: String,
         /// In upper case.
-        container: &'static str,
+        container: String,
     },
     /// There is no such database.
     #[error("ERR DB index is out of range")]

@@ -68,7 +68,7 @@ fn flushall(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 fn swapdb(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let databases = ctx.keyspace.databases();
     let index = |argument, which: &str| match number::db_index(argument, databases) {
-        Err(CommandError::NotInteger) => {
+        Err(CommandError::NotInteger | CommandError::NotInt32) => {
             Err(CommandError::Other(format!("invalid {which} DB index")))
         }
         // Both have to be numbers before either has to exist.

@@ -47,7 +47,7 @@ fn command(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         _ => {
             return Err(CommandError::UnknownSubcommand {
                 given: printable(given),
-                container: "COMMAND",
+                container: "COMMAND".into(),
             });
         }
     };

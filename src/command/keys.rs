@@ -58,9 +58,7 @@ fn count_existing(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 
 /// Name of a value's type, as `TYPE` and `SCAN ... TYPE` have it.
 pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::String(_) => "string",
-    }
+    value.type_name()
 }
 
 fn type_of(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {

@@ -55,8 +55,8 @@ pub fn string<'k>(
     key: &[u8],
 ) -> Result<Option<&'k StringValue>, CommandError> {
     match keyspace.get(db, key) {
-        // The only type so far; every other one is `CommandError::WrongType`.
         Some(Value::String(string)) => Ok(Some(string)),
+        Some(_) => Err(CommandError::WrongType),
         None => Ok(None),
     }
 }

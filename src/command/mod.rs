@@ -5,17 +5,23 @@
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
 mod admin;
+mod bitmap;
 mod client;
 mod connection;
 mod counter;
 mod debug;
+mod dump;
 mod error;
 mod expire;
 mod flush;
+mod geo;
 pub mod glob;
+mod hash;
+mod hyperloglog;
 pub mod info;
 mod introspect;
 mod keys;
+mod list;
 mod long_double;
 pub mod lookup;
 pub mod number;
@@ -24,7 +30,12 @@ mod persistence;
 mod replication;
 mod scan;
 mod server;
+mod set;
+mod sort;
+mod sorted_set;
+mod stream;
 mod string;
+pub mod subcommands;
 pub mod table;
 #[cfg(test)]
 mod testing;

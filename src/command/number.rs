@@ -25,7 +25,7 @@ pub fn integer(argument: &[u8]) -> Result<i64, CommandError> {
 
 /// An argument that has to be the number of one of `databases` databases.
 pub fn db_index(argument: &[u8], databases: u32) -> Result<u32, CommandError> {
-    let index = i32::try_from(integer(argument)?).map_err(|_| CommandError::NotInteger)?;
+    let index = i32::try_from(integer(argument)?).map_err(|_| CommandError::NotInt32)?;
     u32::try_from(index).ok().filter(|index| *index < databases).ok_or(CommandError::DbIndex)
 }
 
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(db_index(b"15", 16), Ok(15));
         assert_eq!(db_index(b"16", 16), Err(CommandError::DbIndex));
         assert_eq!(db_index(b"-1", 16), Err(CommandError::DbIndex));
-        assert_eq!(db_index(b"4294967296", 16), Err(CommandError::NotInteger));
+        assert_eq!(db_index(b"4294967296", 16), Err(CommandError::NotInt32));
         assert_eq!(db_index(b"x", 16), Err(CommandError::NotInteger));
     }
 }

@@ -39,16 +39,19 @@ const SHARED_REFCOUNT: i64 = i32::MAX as i64;
 
 /// The encoding Redis gives a value that was set whole. (There, what `APPEND` or `SETRANGE` made
 /// stays `raw`, and what `INCRBYFLOAT` made `embstr`, until it is set or loaded anew.)
-fn encoding(value: &Value) -> &'static str {
+pub(super) fn encoding(value: &Value) -> &'static str {
     match value {
         Value::String(string) if string.as_i64().is_some() => "int",
         Value::String(string) if string.len() <= EMBSTR_BYTES => "embstr",
         Value::String(_) => "raw",
+        other => other.encoding_name(),
     }
 }
 
 fn refcount(value: &Value) -> i64 {
-    let Value::String(string) = value;
+    let Value::String(string) = value else {
+        return 1;
+    };
     match string.as_i64() {
         Some(0..SHARED_INTEGERS) => SHARED_REFCOUNT,
         _ => 1,
@@ -62,7 +65,7 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"encoding" | b"freq" | b"idletime" | b"refcount" => 3,
         _ => {
             let (given, container) = (printable(args[1]), "OBJECT");
-            return Err(CommandError::UnknownSubcommand { given, container });
+            return Err(CommandError::UnknownSubcommand { given, container: container.into() });
         }
     };
     if args.len() != wanted_len {

@@ -13,6 +13,16 @@ use super::{Args, Ctx, Handler, Outcome};
 const FAMILIES: &[&[Command]] = &[
     super::string::COMMANDS,
     super::counter::COMMANDS,
+    super::list::COMMANDS,
+    super::set::COMMANDS,
+    super::hash::COMMANDS,
+    super::sorted_set::COMMANDS,
+    super::stream::COMMANDS,
+    super::bitmap::COMMANDS,
+    super::hyperloglog::COMMANDS,
+    super::geo::COMMANDS,
+    super::sort::COMMANDS,
+    super::dump::COMMANDS,
     super::keys::COMMANDS,
     super::expire::COMMANDS,
     super::scan::COMMANDS,
@@ -107,6 +117,24 @@ impl Flags {
 pub enum Group {
     /// Strings.
     String,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Hashes.
+    Hash,
+    /// Sorted sets.
+    SortedSet,
+    /// Streams.
+    Stream,
+    /// Bitmaps.
+    Bitmap,
+    /// HyperLogLogs.
+    HyperLogLog,
+    /// Positions on the Earth.
+    Geo,
+    /// Scripts and functions.
+    Scripting,
     /// Keys of any type.
     Generic,
     /// About the connection.
@@ -124,6 +152,15 @@ impl Group {
     pub const fn name(self) -> &'static str {
         match self {
             Group::String => "string",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::Hash => "hash",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
+            Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
+            Group::Geo => "geo",
+            Group::Scripting => "scripting",
             Group::Generic => "generic",
             Group::Connection => "connection",
             Group::Transactions => "transactions",
@@ -136,6 +173,15 @@ impl Group {
     const fn acl_category(self) -> Option<&'static str> {
         match self {
             Group::String => Some("string"),
+            Group::List => Some("list"),
+            Group::Set => Some("set"),
+            Group::Hash => Some("hash"),
+            Group::SortedSet => Some("sortedset"),
+            Group::Stream => Some("stream"),
+            Group::Bitmap => Some("bitmap"),
+            Group::HyperLogLog => Some("hyperloglog"),
+            Group::Geo => Some("geo"),
+            Group::Scripting => Some("scripting"),
             Group::Generic => Some("keyspace"),
             Group::Connection => Some("connection"),
             Group::Transactions => Some("transaction"),
@@ -231,7 +277,15 @@ impl Command {
             group(Group::Generic),
             when(has(Flags::READONLY), "read"),
             when(has(Flags::WRITE), "write"),
+            group(Group::Set),
+            group(Group::SortedSet),
+            group(Group::List),
+            group(Group::Hash),
             group(Group::String),
+            group(Group::Bitmap),
+            group(Group::HyperLogLog),
+            group(Group::Geo),
+            group(Group::Stream),
             group(Group::PubSub),
             when(has(Flags::ADMIN), "admin"),
             when(has(Flags::FAST), "fast"),
@@ -240,6 +294,7 @@ impl Command {
             when(has(Flags::DANGEROUS) || has(Flags::ADMIN), "dangerous"),
             group(Group::Connection),
             group(Group::Transactions),
+            group(Group::Scripting),
         ]
         .into_iter()
         .flatten()
@@ -265,7 +320,7 @@ macro_rules! data {
 pub(super) use data;
 
 /// Slots of the index; a power of two, at least twice the number of commands.
-const SLOTS: usize = 512;
+const SLOTS: usize = 1024;
 /// Marks an empty slot.
 const EMPTY: (u8, u8) = (u8::MAX, u8::MAX);
 /// Family and row of each command, at the slot of its name or (linear probing) the next free one.

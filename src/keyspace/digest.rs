@@ -36,7 +36,7 @@ pub(super) struct RedisDigest([u8; 20]);
 
 impl RedisDigest {
     /// Order does not matter (`xorDigest`).
-    fn xor(&mut self, bytes: &[u8]) {
+    pub(super) fn xor(&mut self, bytes: &[u8]) {
         let hash: [u8; 20] = sha1::Sha1::digest(bytes).into();
         for (mine, theirs) in self.0.iter_mut().zip(hash) {
             *mine ^= theirs;
@@ -44,16 +44,14 @@ impl RedisDigest {
     }
 
     /// Order matters (`mixDigest`).
-    fn mix(&mut self, bytes: &[u8]) {
+    pub(super) fn mix(&mut self, bytes: &[u8]) {
         self.xor(bytes);
         self.0 = sha1::Sha1::digest(self.0).into();
     }
 
     fn value(&mut self, value: &Value, has_expiry: bool) {
         self.mix(&value.type_number().to_be_bytes());
-        match value {
-            Value::String(string) => string.with_bytes(|bytes| self.mix(bytes)),
-        }
+        value.redis_digest(self);
         if has_expiry {
             // The time itself is left out: it differs between a master and its replicas.
             self.xor(b"!!expire!!");

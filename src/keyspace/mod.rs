@@ -26,8 +26,13 @@
 
 mod database;
 pub mod digest;
+mod hash;
 mod key;
+mod list;
+mod set;
 mod snapshot;
+mod sorted_set;
+mod stream;
 mod string;
 pub mod table;
 mod value;
@@ -37,8 +42,13 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+pub use hash::HashValue;
 pub use key::Key;
+pub use list::ListValue;
+pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
+pub use sorted_set::SortedSetValue;
+pub use stream::StreamValue;
 pub use string::StringValue;
 pub use value::Value;
 
@@ -66,6 +76,11 @@ impl Keyspace {
     pub fn new(databases: u32, hash_seed: u64, track_digest: bool) -> Self {
         let new = |_| Database::new(hash_seed, track_digest);
         Keyspace { databases: (0..databases).map(new).collect(), hash_seed, track_digest }
+    }
+
+    /// What keys the hash tables, those inside of values included.
+    pub fn hash_seed(&self) -> u64 {
+        self.hash_seed
     }
 
     /// Number of databases, fixed for life.

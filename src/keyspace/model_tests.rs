@@ -206,6 +206,7 @@ fn apply(data: &mut Keyspace, model: &mut [DatabaseModel], action: &Action) {
         Action::Append(db, key, byte) => {
             let changed = data.update(*db, &name(*key), |value| match value {
                 Value::String(string) => string.make_mut_vec(|bytes| bytes.push(*byte)),
+                _ => panic!("only strings here"),
             });
             let old = model[*db as usize].get_mut(&name(*key));
             assert_eq!(changed.is_some(), old.is_some());
@@ -272,7 +273,8 @@ fn check_snapshot(snapshot: &Snapshot, model: &[DatabaseModel]) {
     for (db, entries) in (0..).zip(model) {
         let found: DatabaseModel = snapshot
             .entries(db)
-            .map(|(key, Value::String(string), expiry_ms)| {
+            .map(|(key, value, expiry_ms)| {
+                let Value::String(string) = value else { panic!("only strings here") };
                 (key.to_vec(), (string.bytes().into_owned(), expiry_ms))
             })
             .collect();
@@ -322,7 +324,7 @@ proptest! {
         if let Some((snapshot, then)) = snapshots.pop() {
             let mut walked = vec![DatabaseModel::new(); DATABASES as usize];
             for entry in snapshot.into_entries() {
-                let Value::String(string) = entry.value;
+                let Value::String(string) = entry.value else { panic!("only strings here") };
                 let found = (string.bytes().into_owned(), entry.expiry_ms);
                 let twice = walked[entry.db as usize].insert(entry.key.to_vec(), found);
                 prop_assert!(twice.is_none());

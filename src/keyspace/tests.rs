@@ -69,6 +69,7 @@ fn update_keeps_the_deadline() {
     let mut data = keyspace();
     let append = |value: &mut Value| match value {
         Value::String(string) => string.make_mut_vec(|bytes| bytes.push(b'!')),
+        _ => panic!("only strings here"),
     };
     assert_eq!(data.update(0, b"k", append), None);
     data.set(0, b"k", Value::string(b"10"), Some(9));
@@ -286,6 +287,7 @@ fn used_bytes_come_back_when_all_is_gone() {
     assert!(data.used_bytes() > used);
     data.update(0, b"k", |value| match value {
         Value::String(string) => string.make_mut_vec(|bytes| bytes.resize(5000, b'y')),
+        _ => panic!("only strings here"),
     });
     assert!(data.used_bytes() > used + 4000);
     set(&mut data, 0, "k", "short");

@@ -5,6 +5,7 @@
 //! of its master would no longer be its copy.
 
 use crate::codec::resp::quote;
+use crate::command::subcommands;
 use crate::command::table::{self, Command, Flags};
 use crate::command::{Args, Ctx, ExpiryView, Handler};
 use crate::env::Now;
@@ -78,6 +79,9 @@ impl Node {
         if !command.accepts(args.len()) {
             let name = command.name;
             return Verdict::Refuse(format!("ERR wrong number of arguments for '{name}' command"));
+        }
+        if let Err(error) = subcommands::check(command, args) {
+            return Verdict::Refuse(error.to_string());
         }
         let Some(client) = self.clients.get(&id) else {
             return Verdict::Execute(command);

@@ -247,7 +247,7 @@ impl Loader {
 
     fn read_key(&mut self, cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Stop> {
         let key = cursor.string()?;
-        let loaded = value::load(cursor, kind)?;
+        let loaded = value::load(cursor, kind, self.target.hash_seed())?;
         let deadline_ms = self.deadline_ms.take();
         self.key_pending = false;
         self.keys += 1;

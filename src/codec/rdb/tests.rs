@@ -66,7 +66,7 @@ fn entries(keyspace: &Keyspace) -> Vec<Entry> {
     let mut all = Vec::new();
     for db in 0..keyspace.databases() {
         for (key, stored, deadline_ms) in keyspace.iter(db) {
-            let Value::String(text) = stored;
+            let Value::String(text) = stored else { panic!("only strings here") };
             all.push((db, key.to_vec(), text.bytes().into_owned(), deadline_ms));
         }
     }

@@ -1,0 +1,6 @@
+//! Bitmaps (Redis: bitops.c).
+
+use super::table::Command;
+
+/// Commands of this file.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,6 @@
+//! `SORT` of lists, sets and sorted sets (Redis: sort.c).
+
+use super::table::Command;
+
+/// Commands of this file.
+pub const COMMANDS: &[Command] = &[];

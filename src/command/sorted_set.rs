@@ -1,0 +1,6 @@
+//! Sorted sets (Redis: t_zset.c).
+
+use super::table::Command;
+
+/// Commands of this file.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,16 @@
+//! Compatibility with Redis 7.0.15 as Debian ships it: its tools, its Sentinel, its servers on
+//! the other end, and clients that do not behave. One module a subject.
+//!
+//! Where the programs are not installed, every test says by name that it was skipped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests of the real world wait for it, and fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod differential;
+mod hostile;
