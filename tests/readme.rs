@@ -83,6 +83,12 @@ fn commands_of_cargo_name_what_exists() {
                     assert!((1..=3).contains(&seed), "{line}");
                 }
             }
+            ["cargo", "bench", "--bench", name, ..] => {
+                assert!(root.join(format!("tests/bench/{name}.rs")).is_file(), "{line}");
+            }
+            ["cargo", "bench", "-p", "replisim-sim", "--bench", name, ..] => {
+                assert!(root.join(format!("sim/tests/bench/{name}.rs")).is_file(), "{line}");
+            }
             ["cargo", "sim", ..] => {} // sim/tests/readme.rs
             ["cargo", "run", "--release", "--bin", "replisim-server", "--", _] => {} // below
             ["redis-cli", "-p", _] => {} // below

@@ -107,7 +107,7 @@ struct RootClock {
 
 impl RootClock {
     fn new(world: &World) -> Self {
-        let whole = world.tick().subsec_nanos() % 1_000_000 == 0;
+        let whole = world.tick().subsec_nanos().is_multiple_of(1_000_000);
         Self { began: whole.then(|| (Instant::now(), world.now())) }
     }
 

@@ -161,7 +161,6 @@ impl<'a> Run<'a> {
             process::add(&mut sim, scenario, index, &recorder)?;
         }
         add_clients(&mut sim, scenario);
-        let operator = Operator::add(&mut sim);
         Ok(Self {
             scenario,
             keep_trace: options.keep_trace,
@@ -170,7 +169,7 @@ impl<'a> Run<'a> {
             trace_path,
             sim,
             recorder,
-            operator,
+            operator: Operator::default(),
             done: 0,
             restarting: Vec::new(),
             last_fault: Duration::ZERO,

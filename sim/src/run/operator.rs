@@ -2,7 +2,7 @@
 //!
 //! Each order is a connection of its own, so that one that hangs holds up no other. What came of
 //! an order is judged when it is collected. While there is no order the operator's host runs
-//! nothing, and costs nothing.
+//! nothing.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -51,22 +51,15 @@ struct Desk {
 }
 
 /// See the module's text.
+#[derive(Default)]
 pub(super) struct Operator {
-    host: HostId,
+    /// Its host, which joins the world with the first order: links cost time at every step.
+    host: Option<HostId>,
     desk: Rc<RefCell<Desk>>,
     bell: Rc<Notify>,
 }
 
 impl Operator {
-    /// Adds the operator's host to the world.
-    pub(super) fn add(sim: &mut Simulation) -> Self {
-        let desk = Rc::new(RefCell::new(Desk::default()));
-        let bell = Rc::new(Notify::new());
-        let (orders, ring) = (desk.clone(), bell.clone());
-        let host = sim.add_host(OPERATOR, move |env| work(env, orders.clone(), ring.clone()));
-        Self { host, desk, bell }
-    }
-
     /// Gives an order.
     pub(super) fn give(&self, order: Order) {
         let mut desk = self.desk.borrow_mut();
@@ -75,11 +68,19 @@ impl Operator {
         self.bell.notify_one();
     }
 
-    /// Calls the operator back if there is an order. To be called before every step.
-    pub(super) fn attend(&self, sim: &mut Simulation) -> Result<(), SimError> {
-        let absent = sim.world().status(self.host) == HostStatus::Down;
-        if absent && !self.desk.borrow().orders.is_empty() {
-            sim.restart(OPERATOR)?;
+    /// Calls the operator if there is an order. To be called before every step.
+    pub(super) fn attend(&mut self, sim: &mut Simulation) -> Result<(), SimError> {
+        if self.desk.borrow().orders.is_empty() {
+            return Ok(());
+        }
+        match self.host {
+            None => {
+                let (desk, bell) = (self.desk.clone(), self.bell.clone());
+                let software = move |env| work(env, desk.clone(), bell.clone());
+                self.host = Some(sim.add_host(OPERATOR, software));
+            }
+            Some(host) if sim.world().status(host) == HostStatus::Down => sim.restart(OPERATOR)?,
+            Some(_) => {}
         }
         Ok(())
     }
