@@ -270,7 +270,7 @@ fn the_table_describes_itself() {
     }
 }
 
-/// Captured from redis-server 7.0.15, like the table above.
+/// Written from the known behaviour of Redis 7.0; unlike the table above, not captured there yet.
 #[test]
 fn sorted_sets_and_their_kin_have_their_form_on_the_stream() {
     check(

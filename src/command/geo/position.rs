@@ -78,7 +78,7 @@ impl Position {
 mod tests {
     use super::*;
 
-    /// As redis-server 7.0.15 answers them.
+    /// The example of the documentation of GEOADD and its kin.
     #[test]
     fn palermo_is_where_redis_has_it() {
         let palermo = Position { longitude: 13.361389, latitude: 38.115556 };

@@ -1,7 +1,7 @@
 //! Looking for members near a position.
 //!
-//! Every member is looked at. Redis looks at the nine cells around the position only, which finds
-//! the same members; the order of what is not sorted differs.
+//! Every member is looked at. Redis looks at the nine cells around the position only; the order of
+//! what is not sorted, or is equally far, differs.
 
 use super::super::{Args, CommandError, Ctx, Outcome, number, printable, sorted_set};
 use super::position::Position;
