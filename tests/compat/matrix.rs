@@ -1,11 +1,11 @@
 //! Masters, replicas and sub-replicas, ours and Redis's, in every order that matters: full sync
 //! under write load, the stream, and a partial resync after a cut, with every type of data.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::dataset;
 use crate::support::Program::{self, Ours, Redis};
-use crate::support::{Server, redis_is_installed, wait_until};
+use crate::support::{Server, query_on, redis_is_installed, wait_until};
 
 /// How a full sync is made, and whether a password is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -32,22 +32,24 @@ impl Way {
     }
 }
 
-/// Writes to `master` until told to stop.
-fn write_until(master: &Server, done: &AtomicBool) {
-    let mut connection = master.connect().expect("connected");
-    let mut n = 0;
-    while !done.load(Ordering::Relaxed) {
-        dataset::change(&mut connection, n);
-        n += 1;
-    }
-    assert!(n > 0, "nothing was written");
-}
-
 /// Runs `work` while the master is being written to.
 fn under_load(master: &Server, work: impl FnOnce()) {
-    let done = AtomicBool::new(false);
+    let (done, batches) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let write = || {
+        let mut connection = master.connect().expect("connected");
+        while !done.load(Ordering::Relaxed) {
+            let batch = batches.fetch_add(1, Ordering::Relaxed);
+            dataset::change(&mut connection, batch);
+        }
+    };
     std::thread::scope(|scope| {
-        scope.spawn(|| write_until(master, &done));
+        scope.spawn(write);
+        let work = || {
+            wait_until("the load has begun", || batches.load(Ordering::Relaxed) > 2);
+            work();
+            let by_then = batches.load(Ordering::Relaxed);
+            wait_until("it goes on", || batches.load(Ordering::Relaxed) > by_then + 2);
+        };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         done.store(true, Ordering::Relaxed);
         if let Err(panic) = result {
@@ -98,14 +100,49 @@ fn replicate(name: &str, chain: &[Program], way: Way) {
 
 /// Waits until all have the same offset; then they must have the same data.
 fn in_sync(servers: &[Server]) {
-    // Short deadlines have passed, and what they deleted is on the stream.
+    // Short deadlines have passed, and what they deleted is gone and on the stream.
     wait_until("the short deadlines have passed", || {
-        servers[0].query::<Vec<String>>(&["KEYS", "short:*"]).is_empty()
-            && servers[0].query::<Vec<String>>(&["KEYS", "soon:*"]).is_empty()
+        let mut connection = servers[0].connect().expect("connected");
+        [0, 9].into_iter().all(|db| {
+            redis::cmd("SELECT").arg(db).exec(&mut connection).expect("selected");
+            let keys: Vec<String> = query_on(&mut connection, &["KEYS", "*"]).expect("keys");
+            let stored: usize = query_on(&mut connection, &["DBSIZE"]).expect("a number");
+            let short = |key: &String| key.starts_with("short:") || key.starts_with("soon:");
+            stored == keys.len() && !keys.iter().any(short)
+        })
     });
     for replica in &servers[1..] {
+        replica.wait_link_up();
+        wait_until("the replica has caught up", || {
+            replica.info("master_repl_offset") == servers[0].info("master_repl_offset")
+        });
+        let none: Vec<String> = Vec::new();
+        assert_eq!(differing(&servers[0], replica), none, "keys that differ");
         replica.wait_in_sync(&servers[0]);
     }
+}
+
+/// The keys whose values, or whose having a deadline, differ.
+fn differing(a: &Server, b: &Server) -> Vec<String> {
+    let mut differing = Vec::new();
+    for db in [0, 9] {
+        let mut sides = [a, b].map(|server| server.connect().expect("connected"));
+        let mut values = sides.iter_mut().map(|side| {
+            redis::cmd("SELECT").arg(db).exec(side).expect("selected");
+            let keys: std::collections::BTreeSet<String> =
+                redis::cmd("KEYS").arg("*").query(side).expect("keys");
+            let digest_of = |key: String| {
+                let digest: Vec<String> =
+                    redis::cmd("DEBUG").arg("DIGEST-VALUE").arg(&key).query(side).expect("digest");
+                (key, digest)
+            };
+            keys.into_iter().map(digest_of).collect::<std::collections::BTreeMap<_, _>>()
+        });
+        let (first, second) = (values.next().unwrap(), values.next().unwrap());
+        let keys = first.keys().chain(second.keys());
+        differing.extend(keys.filter(|key| first.get(*key) != second.get(*key)).cloned());
+    }
+    differing
 }
 
 fn partial_syncs(server: &Server) -> u64 {
