@@ -310,8 +310,11 @@ fn by_member(ctx: &mut Ctx<'_>, args: &Args<'_>, stores: bool) -> Outcome {
     let set = sorted_set::for_read(ctx, args[1])?;
     let mut request = Request::new();
     request.center = center_of(set.as_ref(), args[2])?;
-    let (shape, metres) = radius(args[3], args[4])?;
-    (request.shape, request.metres) = (Some(shape), metres);
+    // As in Redis: without a key there is no distance to be read.
+    if set.is_some() {
+        let (shape, metres) = radius(args[3], args[4])?;
+        (request.shape, request.metres) = (Some(shape), metres);
+    }
     request.options(&args[5..], Form::Radius { stores }, set.as_ref(), &printable(args[0]))?;
     request.conclude(ctx, set)
 }

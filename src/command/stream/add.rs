@@ -35,7 +35,7 @@ pub fn add(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         return Err(CommandError::WrongArity("xadd".into()));
     };
     let texts = &args[id_at + 1..];
-    if texts.is_empty() || texts.len() % 2 != 0 {
+    if texts.is_empty() || !texts.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity("xadd".into()));
     }
     if matches!(wanted, NewId::Given(StreamId::MIN)) {

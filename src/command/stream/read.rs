@@ -61,7 +61,7 @@ pub struct ReadOptions<'a> {
     /// Not to be acknowledged.
     pub no_ack: bool,
     /// Keys, with the ids as typed.
-    pub streams: Vec<(&'a [u8], &'a [u8])>,
+    pub streams: Pairs<'a>,
 }
 
 /// Reads the options of either command.
@@ -121,29 +121,20 @@ fn check_timeout(text: &[u8]) -> Result<(), CommandError> {
     }
 }
 
-fn pairs<'a>(rest: &Args<'a>, in_group: bool) -> Result<Vec<(&'a [u8], &'a [u8])>, CommandError> {
-    if rest.len() % 2 != 0 {
+/// Keys, with the ids as typed.
+type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+fn pairs<'a>(rest: &Args<'a>, in_group: bool) -> Result<Pairs<'a>, CommandError> {
+    if !rest.len().is_multiple_of(2) {
         let mark = "'$'";
         return Err(CommandError::Other(format!(
             "Unbalanced XREAD list of streams: for each stream key an ID or {mark} must be specified."
         )));
     }
     let (keys, ids) = rest.split_at(rest.len() / 2);
-    for id in ids {
-        match *id {
-            b"$" if in_group => {
-                return other(
-                    "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
-                );
-            }
-            b">" if !in_group => {
-                return other(
-                    "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
-                );
-            }
-            b"$" | b">" => {}
-            id => drop(exact_id(id, 0)?),
-        }
+    // In a group the key and the group come first.
+    if !in_group {
+        ids.iter().try_for_each(|id| check_id(id, false))?;
     }
     Ok(keys.iter().copied().zip(ids.iter().copied()).collect())
 }
@@ -178,4 +169,18 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         reply_entries(ctx, &entries);
     }
     Ok(())
+}
+
+/// Refuses what is no place to read from.
+pub fn check_id(id: &[u8], in_group: bool) -> Result<(), CommandError> {
+    match id {
+        b"$" if in_group => other(
+            "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+        ),
+        b">" if !in_group => other(
+            "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+        ),
+        b"$" | b">" => Ok(()),
+        id => exact_id(id, 0).map(drop),
+    }
 }

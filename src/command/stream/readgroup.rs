@@ -2,7 +2,7 @@
 
 use super::args::exact_id;
 use super::claim::forward_claim;
-use super::read::options;
+use super::read::{check_id, options};
 use super::{change, for_write, reply_entry, reply_id};
 use crate::command::{Args, CommandError, Ctx, Outcome, lookup, printable};
 use crate::keyspace::stream::{Entry, Fields, Group, Pending, StreamId};
@@ -31,6 +31,7 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
                 "NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option"
             )));
         };
+        check_id(id, true)?;
         let has_new = stream.as_ref().is_some_and(|it| !new_entries(it, known, 1).is_empty());
         if id != b">" || has_new {
             streams.push((key, id));

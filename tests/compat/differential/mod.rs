@@ -166,8 +166,7 @@ families! {
     bitmaps_are_the_same: BITMAPS STRINGS;
     hyperloglogs_are_the_same: HYPERLOGLOGS;
     positions_are_the_same: POSITIONS;
-    sort_is_the_same: SORT LISTS SETS SORTED_SETS STRINGS;
     streams_are_the_same: STREAMS KEYS;
     everything_is_the_same: STRINGS KEYS TRANSACTIONS LISTS SETS HASHES SORTED_SETS BITMAPS
-        HYPERLOGLOGS POSITIONS SORT STREAMS;
+        HYPERLOGLOGS POSITIONS STREAMS;
 }
