@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Args, CommandError, Ctx, Outcome, lookup, number};
 use super::store;
-use crate::keyspace::{SortedSetValue, Value, score_text};
+use crate::keyspace::{Key, SetValue, SortedSetValue, Value, score_text};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -45,15 +45,50 @@ impl Aggregate {
     }
 }
 
+/// What is combined. A clone of either kind of set costs next to nothing.
+enum Members {
+    Missing,
+    Plain(SetValue),
+    Scored(SortedSetValue),
+}
+
+impl Members {
+    fn len(&self) -> usize {
+        match self {
+            Members::Missing => 0,
+            Members::Plain(set) => set.len(),
+            Members::Scored(set) => set.len(),
+        }
+    }
+
+    fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            Members::Missing => None,
+            Members::Plain(set) => set.contains(member).then_some(1.0),
+            Members::Scored(set) => set.score(member),
+        }
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = (Key, f64)> + '_> {
+        match self {
+            Members::Missing => Box::new(std::iter::empty()),
+            Members::Plain(set) => Box::new(set.iter().map(|member| (member, 1.0))),
+            Members::Scored(set) => {
+                Box::new(set.iter().map(|element| (element.member.clone(), element.score)))
+            }
+        }
+    }
+}
+
 struct Source {
     key: Vec<u8>,
-    set: Option<SortedSetValue>,
+    set: Members,
     weight: f64,
 }
 
 impl Source {
     fn len(&self) -> usize {
-        self.set.as_ref().map_or(0, SortedSetValue::len)
+        self.set.len()
     }
 
     fn weighted(&self, score: f64) -> f64 {
@@ -132,10 +167,11 @@ fn request(
     Ok(request)
 }
 
-fn source(ctx: &Ctx<'_>, key: &[u8], found: bool) -> Result<Option<SortedSetValue>, CommandError> {
+fn source(ctx: &Ctx<'_>, key: &[u8], found: bool) -> Result<Members, CommandError> {
     match ctx.keyspace.get(ctx.db, key).filter(|_| found) {
-        None => Ok(None),
-        Some(Value::SortedSet(set)) => Ok(Some(set.clone())),
+        None => Ok(Members::Missing),
+        Some(Value::Set(set)) => Ok(Members::Plain(set.clone())),
+        Some(Value::SortedSet(set)) => Ok(Members::Scored(set.clone())),
         Some(_) => Err(CommandError::WrongType),
     }
 }
@@ -156,10 +192,10 @@ impl Request {
     fn union(&self) -> Vec<(Vec<u8>, f64)> {
         let mut found: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
         for source in &self.sources {
-            for element in source.set.iter().flat_map(SortedSetValue::iter) {
-                let score = source.weighted(element.score);
+            for (member, score) in source.set.iter() {
+                let score = source.weighted(score);
                 found
-                    .entry(element.member.to_vec())
+                    .entry(member.to_vec())
                     .and_modify(|before| *before = self.aggregate.of(*before, score))
                     .or_insert(score);
             }
@@ -172,21 +208,18 @@ impl Request {
             return Vec::new();
         };
         let mut found = Vec::new();
-        'members: for element in first.set.iter().flat_map(SortedSetValue::iter) {
-            let mut score = first.weighted(element.score);
+        'members: for (member, own) in first.set.iter() {
+            let mut score = first.weighted(own);
             for other in others {
-                let theirs = if other.key == first.key {
-                    Some(element.score)
-                } else {
-                    other.set.as_ref().and_then(|set| set.score(&element.member))
-                };
+                let theirs =
+                    if other.key == first.key { Some(own) } else { other.set.score(&member) };
                 let Some(theirs) = theirs else {
                     continue 'members;
                 };
                 // Redis lets a NaN of an infinity and a weight of 0 through here.
                 score = self.aggregate.of(score, other.weight * theirs);
             }
-            found.push((element.member.to_vec(), score));
+            found.push((member.to_vec(), score));
             if found.len() == self.limit {
                 break;
             }
@@ -198,17 +231,9 @@ impl Request {
         let Some((first, others)) = self.sources.split_first() else {
             return Vec::new();
         };
-        let elements = first.set.iter().flat_map(SortedSetValue::iter);
-        let in_other = |member: &[u8]| {
-            others
-                .iter()
-                .filter_map(|other| other.set.as_ref())
-                .any(|set| set.score(member).is_some())
-        };
-        elements
-            .filter(|element| !in_other(&element.member))
-            .map(|element| (element.member.to_vec(), element.score))
-            .collect()
+        let in_other = |member: &[u8]| others.iter().any(|other| other.set.score(member).is_some());
+        let elements = first.set.iter().filter(|(member, _)| !in_other(member));
+        elements.map(|(member, score)| (member.to_vec(), score)).collect()
     }
 }
 
