@@ -81,14 +81,20 @@ pub fn show(value: &Value) -> String {
     }
 }
 
-/// Differences that are meant: the beginning of the command, and why.
-const MEANT: &[(&str, &str)] =
-    &[("SCAN", "a cursor is each server's own; one that it never gave is answered as it likes")];
+/// How Redis stores a string depends on how it came about; here only on what it is.
+const STRING_ENCODINGS: [&str; 3] = ["int", "embstr", "raw"];
 
 /// Whether a difference in the reply to this command is meant.
-pub fn is_meant(command: &str) -> bool {
-    MEANT.iter().any(|(start, _)| {
-        command.strip_prefix(start).is_some_and(|rest| rest.starts_with(' '))
-            && !command.starts_with("SCAN 0 ")
-    })
+pub fn is_meant(args: &[Vec<u8>], a: &Value, b: &Value) -> bool {
+    let name = args[0].to_ascii_uppercase();
+    match name.as_slice() {
+        // A cursor is each server's own; one that it never gave is answered as it likes.
+        b"SCAN" => args.get(1).is_some_and(|cursor| cursor != b"0"),
+        b"SSCAN" | b"HSCAN" | b"ZSCAN" => args.get(2).is_some_and(|cursor| cursor != b"0"),
+        b"OBJECT" => [a, b].into_iter().all(|encoding| match encoding {
+            Value::BulkString(text) => STRING_ENCODINGS.iter().any(|it| it.as_bytes() == text),
+            _ => false,
+        }),
+        _ => false,
+    }
 }

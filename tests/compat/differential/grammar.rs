@@ -10,7 +10,8 @@
 //! - `a|b|c` one of these; `word?` a word that may be left out; `word+` one to four of it;
 //!   `(a b)?` and `(a b)+` the same for several words.
 //!
-//! One in fifty words is replaced by rubbish, and one command in fifty has a word too few.
+//! One in fifty words is replaced by rubbish, and one command in fifty has a word too few; not so
+//! `SPOP`, which would then take out members at random.
 
 use std::fmt;
 
@@ -74,13 +75,15 @@ pub fn any_command(families: &[&Family]) -> impl Strategy<Value = Command> + use
         families.iter().flat_map(|family| family.iter().copied()).collect();
     (0..templates.len(), any::<u64>().no_shrink()).prop_map(move |(at, seed)| {
         let (order, template) = templates[at];
-        let args = Draw { rng: ChaCha8Rng::seed_from_u64(seed) }.command(template);
+        let args = Draw { rng: ChaCha8Rng::seed_from_u64(seed), spoils: true }.command(template);
         Command { args, order }
     })
 }
 
 struct Draw {
     rng: ChaCha8Rng,
+    /// Whether words may be replaced or left out.
+    spoils: bool,
 }
 
 impl Draw {
@@ -94,8 +97,9 @@ impl Draw {
 
     fn command(&mut self, template: &str) -> Vec<Vec<u8>> {
         let mut args = Vec::new();
+        self.spoils = !template.starts_with("SPOP");
         self.words(template, &mut args);
-        if args.len() > 1 && self.below(50) == 0 {
+        if args.len() > 1 && self.spoils && self.below(50) == 0 {
             args.pop();
         }
         args
@@ -124,7 +128,7 @@ impl Draw {
     }
 
     fn word(&mut self, word: &str, is_name: bool) -> Vec<u8> {
-        if !is_name && self.below(50) == 0 {
+        if !is_name && self.spoils && self.below(50) == 0 {
             return self.one_of(&["", "rubbish", "-1", "1.5", "(", "0", "99999999999"]).into();
         }
         let choices: Vec<&str> = word.split('|').collect();

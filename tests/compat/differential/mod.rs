@@ -129,7 +129,7 @@ fn same_on_both(
             Value::Okay if command.is("MULTI") => queued.clear(),
             _ => {}
         }
-        if !same && !compare::is_meant(&command.to_string()) {
+        if !same && !compare::is_meant(&command.args, wanted, got) {
             let story: Vec<String> = whole[2..=at.min(whole.len() - 3)]
                 .iter()
                 .map(|command| format!("    {command}"))
