@@ -80,7 +80,7 @@ pub fn options<'a>(args: &Args<'a>, in_group: bool) -> Result<ReadOptions<'a>, C
                 at += 1;
             }
             b"STREAMS" if more > 0 => {
-                parsed.streams = pairs(&args[at + 1..], in_group)?;
+                parsed.streams = pairs(&args[at + 1..])?;
                 break;
             }
             b"GROUP" if more >= 2 => {
@@ -124,7 +124,7 @@ fn check_timeout(text: &[u8]) -> Result<(), CommandError> {
 /// Keys, with the ids as typed.
 type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
-fn pairs<'a>(rest: &Args<'a>, in_group: bool) -> Result<Pairs<'a>, CommandError> {
+fn pairs<'a>(rest: &Args<'a>) -> Result<Pairs<'a>, CommandError> {
     if !rest.len().is_multiple_of(2) {
         let mark = "'$'";
         return Err(CommandError::Other(format!(
@@ -132,10 +132,6 @@ fn pairs<'a>(rest: &Args<'a>, in_group: bool) -> Result<Pairs<'a>, CommandError>
         )));
     }
     let (keys, ids) = rest.split_at(rest.len() / 2);
-    // In a group the key and the group come first.
-    if !in_group {
-        ids.iter().try_for_each(|id| check_id(id, false))?;
-    }
     Ok(keys.iter().copied().zip(ids.iter().copied()).collect())
 }
 
@@ -144,7 +140,9 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let options = options(args, false)?;
     let mut found = Vec::new();
     for (key, id) in options.streams {
-        let Some(stream) = for_write(ctx, key)? else {
+        let stream = for_write(ctx, key)?;
+        check_id(id, false)?;
+        let Some(stream) = stream else {
             continue;
         };
         let after = if id == b"$" { stream.last_id() } else { exact_id(id, 0)? };
@@ -171,7 +169,7 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// Refuses what is no place to read from.
+/// Refuses what is no place to read from; to be asked after the key was looked up.
 pub fn check_id(id: &[u8], in_group: bool) -> Result<(), CommandError> {
     match id {
         b"$" if in_group => other(

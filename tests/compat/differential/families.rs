@@ -203,8 +203,8 @@ pub static POSITIONS: &[(Order, &str)] = &[
     ),
     (Exact, "GEOSEARCH $g FROMMEMBER @m BYBOX 400 4000 km ASC|DESC (COUNT #c)? WITHDIST?"),
     (Exact, "GEOSEARCHSTORE $g $g FROMLONLAT 15 37 BYRADIUS 2000 km STOREDIST?"),
-    (Exact, "GEORADIUS $g 15 37 200|5000 km ASC WITHDIST? WITHCOORD? (COUNT #c)?"),
-    (Exact, "GEORADIUSBYMEMBER $g @m 3000 km DESC (STORE $g)?"),
+    (Unordered, "GEORADIUS $g 15 37 200|5000 km ASC WITHDIST? WITHCOORD? (COUNT #c)?"),
+    (Unordered, "GEORADIUSBYMEMBER $g @m 3000 km DESC (STORE $g)?"),
     (Exact, "ZRANGE $g 0 -1 WITHSCORES"),
 ];
 
