@@ -4,7 +4,7 @@
 mod sketch;
 
 use super::table::{Command, Flags, Group, KeyRange, data};
-use super::{Args, CommandError, Ctx, ExpiryView, Handler, Outcome, lookup};
+use super::{Args, CommandError, Ctx, Handler, Outcome, lookup};
 use crate::keyspace::{StringValue, Value};
 use sketch::{Registers, Sketch};
 
@@ -85,12 +85,10 @@ fn pfcount(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         let registers = sketch.registers().ok_or(CommandError::CorruptHyperLogLog)?;
         let count = registers.count();
-        // Redis would keep it on a replica too, which then differs from its master.
-        if ctx.view != ExpiryView::Hide {
-            sketch.keep_count(count);
-            put(ctx, key, sketch, true);
-            lookup::changed(ctx, ctx.db, key);
-        }
+        // On a replica too, as in Redis: until the next write its bytes differ from its master's.
+        sketch.keep_count(count);
+        put(ctx, key, sketch, true);
+        lookup::changed(ctx, ctx.db, key);
         ctx.reply.integer(count as i64);
         return Ok(());
     }
