@@ -209,7 +209,7 @@ fn refused_by_name_and_offset() {
         ("0012", &b""[..], 5, "cannot read RDB version 0012"),
         ("0000", b"", 5, "cannot read RDB version 0000"),
         ("+001", b"", 5, "cannot read RDB version +001"),
-        ("0010", b"\x04\x01k", 9, "type 4 (hash) is not supported"),
+        ("0010", b"\x07\x01k", 9, "type 7 (module) is not supported"),
         (
             "0010",
             b"\xfe\x00\x12\x01k",
