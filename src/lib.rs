@@ -15,6 +15,7 @@
 //! | [`replication`] | the protocol, as a state machine; its first page is an essay one can implement from |
 //! | [`node`] | one node as a state machine: clients, roles, persistence around keyspace and core |
 //! | [`command`] | one table of all commands; one file a family |
+//! | [`acl`] | users, and what each may do |
 //! | [`keyspace`] | databases, values, expiry, and snapshots that cost next to nothing to take |
 //! | [`codec`] | RESP, RDB, LZF, CRC-64 |
 //! | [`config`] | redis.conf: one table of directives, read, `CONFIG GET`, `SET`, `REWRITE` |
@@ -41,6 +42,7 @@
 //! - **No scripting, no AOF, no cluster.** A master propagates effects, so a replica needs none of
 //!   them to follow.
 
+pub mod acl;
 pub mod codec;
 pub mod command;
 pub mod config;

@@ -52,7 +52,7 @@ fn every_piece_of_a_scenario_is_valid() {
 fn the_whole_scenario_does_what_it_says() {
     let whole: Vec<Block> =
         of("toml").into_iter().filter(|block| block.text.contains("title =")).collect();
-    assert_eq!(whole.len(), 1);
+    assert_eq!(whole.len(), 2, "one to learn from, one that was shrunk");
     for block in whole {
         let scenario = scenario::parse("readme", "README.md", &block.text)
             .unwrap_or_else(|problems| panic!("{problems}"));
@@ -82,6 +82,12 @@ fn commands_of_cargo_name_what_exists() {
                     let seed: usize = seed.strip_prefix("seed_").unwrap().parse().unwrap();
                     assert!((1..=3).contains(&seed), "{line}");
                 }
+            }
+            ["cargo", "bench", "--bench", name, ..] => {
+                assert!(root.join(format!("tests/bench/{name}.rs")).is_file(), "{line}");
+            }
+            ["cargo", "bench", "-p", "replisim-sim", "--bench", name, ..] => {
+                assert!(root.join(format!("sim/tests/bench/{name}.rs")).is_file(), "{line}");
             }
             ["cargo", "sim", ..] => {} // sim/tests/readme.rs
             ["cargo", "run", "--release", "--bin", "replisim-server", "--", _] => {} // below

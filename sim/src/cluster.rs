@@ -57,6 +57,8 @@ impl Default for Limits {
 pub struct ReplicaView {
     /// The node at the other end.
     pub node: Option<NodeIndex>,
+    /// The life of that node in which the connection was made.
+    pub life: u32,
     /// State of the link.
     pub state: ReplicaState,
     /// Greatest acknowledged offset.
@@ -257,7 +259,8 @@ impl Cluster {
         state.offset = offset;
         state.digest = digest;
         state.has_position = restored;
-        state.held_from = (restored && role == Role::Master).then_some(offset);
+        // Either role: a replica that is promoted before its first link answers from this backlog.
+        state.held_from = restored.then_some(offset);
         if role == Role::Master {
             self.histories.begun(id, node, offset, second, digest);
         }
@@ -304,9 +307,11 @@ impl Cluster {
         answer: &PsyncAnswer,
     ) {
         let peer = self.by_ip(ip);
+        let life = peer.map_or(0, |peer| self.nodes[peer].life);
         let state = &mut self.nodes[node];
         let view = ReplicaView {
             node: peer,
+            life,
             state: ReplicaState::WaitStart,
             acked: Offset(0),
             acked_at: at,

@@ -216,13 +216,19 @@ impl DiskState {
     }
 
     /// Removes a file for good, as an operator would on a machine whose server is down.
+    /// Works between steps too.
     pub fn remove_durably(&mut self, path: &str) -> io::Result<()> {
         let path = absolute(path);
-        if self.live.contains_key(&path) {
-            self.remove(&path)?;
-        }
         self.durable.remove(&path);
-        Ok(())
+        if !self.live.contains_key(&path) {
+            return Ok(());
+        }
+        let fs = self.fs.take();
+        let guard = fs.as_ref().map(FsHandle::enter);
+        let removed = self.remove(&path);
+        drop(guard);
+        self.fs = fs;
+        removed
     }
 
     pub fn names(&self) -> Vec<String> {

@@ -17,7 +17,9 @@
 //! What a run is made of:
 //! - [`scenario`]: the files, their diagnostics, and the builder that makes the same in code;
 //! - [`run`](mod@run): one run of one scenario; [`recorder`] and [`trace`]: what is noted of it;
-//! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees.
+//! - [`story`]: the same for people; [`report`] and [`cli`]: what the user sees;
+//! - [`determinism`]: some runs are made again, and must go the same way;
+//! - [`explore`] and [`shrink`](mod@shrink): from a seed to the smallest story that fails.
 //!
 //! # A test in Rust
 //! A scenario built in code, or read with [`scenario::load`]; a seed; if you like, an invariant of
@@ -79,6 +81,7 @@ compile_error!(
 
 pub mod cli;
 pub mod cluster;
+pub mod determinism;
 pub mod disk;
 pub mod env;
 pub mod explore;
@@ -91,10 +94,12 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod seed;
+pub mod shrink;
 pub mod simulation;
 pub mod story;
 pub mod trace;
 pub mod transport;
+pub mod witness;
 pub mod workload;
 pub mod world;
 

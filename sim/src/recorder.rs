@@ -16,6 +16,7 @@ use crate::invariant::{Fate, Found, Invariant, Sight};
 use crate::report::Violation;
 use crate::story::Story;
 use crate::trace::{self, RollingHash};
+use crate::witness;
 
 /// A run with more violations than this has said enough.
 const MAX_VIOLATIONS: usize = 20;
@@ -117,7 +118,11 @@ impl Recorder {
             let line = trace::line(at, &self.cluster.nodes[node].name, event).to_string();
             self.write_line(line);
         }
-        if let Event::Mark(name) = event {
+        let mark = match event {
+            Event::Mark(name) => Some(*name),
+            _ => witness::mark(&self.cluster, node, event),
+        };
+        if let Some(name) = mark {
             *self.marks.entry(name).or_default() += 1;
         }
         if let Some(story) = &mut self.story {

@@ -14,7 +14,10 @@ use rand::rngs::ChaCha8Rng;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// The root seed of a simulation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {

@@ -133,9 +133,7 @@ impl Simulation {
             .tick_duration(config.tick)
             .simulation_duration(Duration::MAX)
             .min_message_latency(Duration::ZERO)
-            .max_message_latency(Duration::ZERO)
-            // Counts writes; how many bytes may be under way is the window's business.
-            .tcp_capacity(1 << 16);
+            .max_message_latency(Duration::ZERO);
         if let Some(block) = config.torn_block_bytes {
             builder.fs().block_size(block);
         }

@@ -16,6 +16,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use replisim::env::LogLine;
+use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
 use crate::disk::{DiskConfig, DiskState};
@@ -49,6 +50,9 @@ pub struct NoSuchHost(pub String);
 /// Work of a machine's kernel: it goes on while the process is stopped.
 pub(crate) type KernelTask = Pin<Box<dyn Future<Output = ()>>>;
 
+/// When something arrives at one end of a connection.
+pub(crate) type Arrival = (Duration, ConnId, usize);
+
 pub(crate) struct Host {
     pub name: String,
     pub ip: IpAddr,
@@ -60,8 +64,11 @@ pub(crate) struct Host {
     pub clock_offset_ms: i64,
     pub disk: Rc<RefCell<DiskState>>,
     pub kernel_tasks: VecDeque<KernelTask>,
-    /// Wakes the root of the host: for kernel work, and after a pause.
+    /// Wakes the root of the host: for kernel work, for what arrives, and after a pause.
     pub root: Option<Waker>,
+    /// What arrives at ends whose reader waits: when, and at which end of which connection. An
+    /// entry that its pipe no longer knows of is stale.
+    pub arrivals: BTreeSet<Arrival>,
     pub listeners: BTreeMap<u16, Rc<RefCell<Backlog>>>,
     /// How the last life ended, if it ended by itself.
     pub exit: Option<Result<(), String>>,
@@ -92,6 +99,8 @@ struct Inner {
     stepping: Cell<bool>,
     /// Simulated time at the start of the current or next step.
     step_start: Cell<Duration>,
+    /// Simulated time in the turn under way: no time passes while a host's tasks run.
+    turn: Cell<Option<Duration>>,
     state: RefCell<State>,
     /// Told whenever something changed that a connect may be waiting for.
     changed: Notify,
@@ -116,6 +125,7 @@ impl World {
             epoch_unix_ms,
             stepping: Cell::new(false),
             step_start: Cell::new(Duration::ZERO),
+            turn: Cell::new(None),
             state: RefCell::new(State {
                 hosts: Vec::new(),
                 by_name: BTreeMap::new(),
@@ -135,13 +145,28 @@ impl World {
     /// Simulated time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
-        if self.0.stepping.get() {
+        if let Some(now) = self.0.turn.get() {
+            now
+        } else if self.0.stepping.get() {
             // Inside a step a host's own runtime knows how far it is into its tick.
             turmoil::sim_elapsed().unwrap_or(self.0.step_start.get())
         } else {
             // Between steps there is no runtime, and tokio's clock would be the machine's.
             self.0.step_start.get()
         }
+    }
+
+    /// Polls tasks of a host at `now`, its time. The clock is asked once: a paused runtime's time
+    /// goes on only when none of its tasks can, and asking is not cheap.
+    pub(crate) fn turn<R>(&self, now: Duration, poll: impl FnOnce() -> R) -> R {
+        struct End<'a>(&'a Cell<Option<Duration>>, Option<Duration>);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _end = End(&self.0.turn, self.0.turn.replace(Some(now)));
+        poll()
     }
 
     /// The root seed.
@@ -262,6 +287,7 @@ impl World {
             ))),
             kernel_tasks: VecDeque::new(),
             root: None,
+            arrivals: BTreeSet::new(),
             listeners: BTreeMap::new(),
             exit: None,
         });
@@ -272,6 +298,10 @@ impl World {
     /// Runs `task` beside the process of `host`: it goes on while that is stopped, and ends with
     /// the machine or when the process is killed.
     pub(crate) fn spawn_kernel(&self, host: HostId, task: impl Future<Output = ()> + 'static) {
+        let world = self.clone();
+        let mut task = Box::pin(task);
+        let task =
+            std::future::poll_fn(move |cx| world.turn(world.now(), || task.as_mut().poll(cx)));
         let root = self.with_host(host, |h| {
             h.kernel_tasks.push_back(Box::pin(task));
             h.root.clone()
@@ -319,52 +349,107 @@ impl World {
         Some(result)
     }
 
-    pub(crate) fn readable(
+    /// Reads what has arrived, into `buf`; at most a segment.
+    pub(crate) fn read(
         &self,
         id: ConnId,
         side: usize,
-        limit: usize,
+        buf: &mut ReadBuf<'_>,
         waker: &Waker,
     ) -> Readable {
-        self.with_conn(id, |conn, links, _, passes, _| {
+        let read = self.with_conn(id, |conn, links, _, passes, wakers| {
             let (from, to) = conn.route(1 - side);
-            let limit = limit.min(links[from.0][to.0].config.segment_bytes);
+            let limit = buf.remaining().min(links[from.0][to.0].config.segment_bytes);
             let answer = conn.readable(side, limit, passes[1 - side]);
-            if matches!(answer, Readable::NotBefore(_) | Readable::Wait) {
-                conn.wait_readable(side, waker);
+            let mut arrival = None;
+            match answer {
+                Readable::Bytes(len) => {
+                    conn.read(side, buf.initialize_unfilled_to(len), passes[side], wakers);
+                    buf.advance(len);
+                }
+                Readable::NotBefore(at) => {
+                    conn.wait_readable(side, waker);
+                    arrival = conn.schedule(side, at);
+                }
+                Readable::Wait => conn.wait_readable(side, waker),
+                Readable::End | Readable::Failed(_) => {}
             }
-            answer
-        })
-        .unwrap_or(Readable::End)
-    }
-
-    pub(crate) fn consumed(&self, id: ConnId, side: usize, len: usize) {
-        self.with_conn(id, |conn, _, _, passes, wakers| {
-            conn.consumed(side, len, passes[side], wakers);
+            (answer, arrival.map(|at| (to, at)))
         });
+        let Some((answer, arrival)) = read else {
+            return Readable::End;
+        };
+        if let Some((host, at)) = arrival {
+            self.arrives(host, (at, id, side));
+        }
+        answer
     }
 
-    /// What may be written, and the size of a segment.
-    pub(crate) fn writable(&self, id: ConnId, side: usize, waker: &Waker) -> (Writable, usize) {
+    /// Something will arrive at an end of `host` whose reader waits. Only the root of the host
+    /// keeps a timer, and only for the earliest: a reader is woken once, when it can read.
+    fn arrives(&self, host: HostId, arrival: Arrival) {
+        let root = self.with_host(host, |h| {
+            h.arrivals.insert(arrival);
+            (h.arrivals.first() == Some(&arrival)).then(|| h.root.clone()).flatten()
+        });
+        if let Some(root) = root {
+            root.wake();
+        }
+    }
+
+    /// Wakes the readers of what has arrived at `host` by now; when the next arrives.
+    pub(crate) fn deliver(&self, host: HostId) -> Option<Duration> {
+        let now = self.now();
+        let mut wakers = Wakers::default();
+        let next = {
+            let mut state = self.0.state.borrow_mut();
+            let State { hosts, conns, .. } = &mut *state;
+            let arrivals = &mut hosts[host.0].arrivals;
+            loop {
+                match arrivals.first() {
+                    Some((at, id, side)) if *at <= now => {
+                        if let Some(conn) = conns.get_mut(id) {
+                            wakers.extend(conn.due(*side, *at));
+                        }
+                        arrivals.pop_first();
+                    }
+                    next => break next.map(|(at, _, _)| *at),
+                }
+            }
+        };
+        wake(wakers);
+        next
+    }
+
+    /// Writes as much of `data` as there is room for, segment by segment.
+    pub(crate) fn write(&self, id: ConnId, side: usize, data: &[u8], waker: &Waker) -> Writable {
         let tick = self.0.tick;
-        self.with_conn(id, |conn, links, _, _, _| {
+        let written = self.with_conn(id, |conn, links, now, passes, _| {
             let (from, to) = conn.route(side);
-            let config = links[from.0][to.0].config;
-            let answer = conn.writable(side, config.window_bytes(tick));
-            if answer == Writable::Wait {
-                conn.wait_writable(side, waker);
+            let link = &mut links[from.0][to.0];
+            let room = match conn.writable(side, link.config.window_bytes(tick)) {
+                Writable::Room(bytes) => bytes.min(data.len()),
+                Writable::Wait => {
+                    conn.wait_writable(side, waker);
+                    return (Writable::Wait, None);
+                }
+                failed @ Writable::Failed(_) => return (failed, None),
+            };
+            let mut arrival = None;
+            for segment in data[..room].chunks(link.config.segment_bytes) {
+                let at = link.carry(now, segment.len());
+                let wake = conn.write(side, segment, at, passes[side]);
+                arrival = arrival.or(wake.map(|at| (to, at)));
             }
-            (answer, config.segment_bytes)
-        })
-        .unwrap_or((Writable::Failed(std::io::ErrorKind::BrokenPipe), 1))
-    }
-
-    pub(crate) fn wrote(&self, id: ConnId, side: usize, len: usize) {
-        self.with_conn(id, |conn, links, now, _, wakers| {
-            let (from, to) = conn.route(side);
-            let at = links[from.0][to.0].carry(now, len);
-            conn.wrote(side, len, at, wakers);
+            (Writable::Room(room), arrival)
         });
+        let Some((answer, arrival)) = written else {
+            return Writable::Failed(std::io::ErrorKind::BrokenPipe);
+        };
+        if let Some((host, at)) = arrival {
+            self.arrives(host, (at, id, 1 - side));
+        }
+        answer
     }
 
     pub(crate) fn shut_down(&self, id: ConnId, side: usize) {
@@ -565,6 +650,7 @@ impl World {
             let host = &mut hosts[host.0];
             host.status = status;
             host.root = None;
+            host.arrivals.clear();
             (std::mem::take(&mut host.listeners), std::mem::take(&mut host.kernel_tasks))
         };
         for backlog in listeners.values() {

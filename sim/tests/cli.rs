@@ -120,3 +120,49 @@ fn the_schema_is_the_committed_one() {
         std::fs::read_to_string(root().join("scenarios/scenario.schema.json")).expect("the schema");
     assert_eq!(replisim(&["schema"]), format!("exit code: 0\n--- stdout\n{committed}"));
 }
+
+/// What `explore` or `merge` wrote into a folder: its report with the folder's own name taken out.
+fn report(folder: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(folder.join("report.txt")).expect("a report");
+    text.replace(&folder.display().to_string(), "DIR")
+}
+
+#[test]
+fn shards_and_a_merge_equal_one_campaign() {
+    let root = root();
+    let base = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shards");
+    let _ = std::fs::remove_dir_all(&base);
+    let folder = |name: &str| base.join(name);
+    let explore = |name: &str, more: &[&str]| {
+        let folder = folder(name).display().to_string();
+        let common = ["explore", "--seeds", "1..6", "--profile", "network", "--out", &folder];
+        replisim_in(&root, &[&common[..], more].concat(), &[])
+    };
+    explore("whole", &["--jobs", "2"]);
+    let names = ["1", "2", "3", "4"];
+    for name in names {
+        explore(name, &["--shard", &format!("{name}/4"), "--jobs", "1"]);
+    }
+    let merge = |into: &str, from: &[&str]| {
+        let dirs: Vec<String> =
+            from.iter().map(|name| folder(name).display().to_string()).collect();
+        let out = folder(into).display().to_string();
+        let mut args = vec!["merge", "--out", &out];
+        args.extend(dirs.iter().map(String::as_str));
+        replisim_in(&root, &args, &[])
+    };
+    merge("merged", &names);
+    assert!(report(&folder("whole")).contains("6 runs"), "{}", report(&folder("whole")));
+    assert_eq!(report(&folder("merged")), report(&folder("whole")));
+    // Again, with what was merged before among it, and one folder twice.
+    merge("again", &["merged", "3", "3", "1"]);
+    assert_eq!(report(&folder("again")), report(&folder("whole")));
+    let missing = merge("none", &["nowhere"]);
+    assert!(missing.starts_with("exit code: 2") && missing.contains("results.jsonl"), "{missing}");
+}
+
+#[test]
+fn the_environment_of_a_fleet_must_be_whole() {
+    let said = replisim_in(&root(), &["explore", "--seeds", "1"], &[("JOB_COMPLETION_INDEX", "0")]);
+    assert!(said.starts_with("exit code: 2") && said.contains("SIM_SHARDS"), "{said}");
+}

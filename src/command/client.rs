@@ -143,7 +143,7 @@ fn line(node: &Node, now: Now, client: &Client) -> String {
     text
 }
 
-/// The classes that `TYPE` names; nobody is ever of class `pubsub` here.
+/// The classes that `TYPE` names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Normal,
@@ -164,6 +164,7 @@ fn class(arg: &[u8]) -> Result<Class, CommandError> {
 
 fn class_of(client: &Client) -> Class {
     match client.kind {
+        Kind::Normal if client.subscriptions.any() => Class::PubSub,
         Kind::Normal => Class::Normal,
         Kind::Replica => Class::Replica,
         Kind::Master => Class::Master,
@@ -208,6 +209,7 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     class: Option<Class>,
+    user: Option<&'a [u8]>,
     skip_me: bool,
 }
 
@@ -216,6 +218,7 @@ impl Filter<'_> {
         self.id.is_none_or(|id| client.id == id)
             && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)
             && self.laddr.is_none_or(|addr| client.peer.laddr.as_bytes() == addr)
+            && self.user.is_none_or(|user| client.user == user && client.kind != Kind::Master)
             && self.class.is_none_or(|class| class_of(client) == class)
     }
 }
@@ -242,8 +245,7 @@ fn kill(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
             b"addr" => filter.addr = Some(value),
             b"laddr" => filter.laddr = Some(value),
             b"type" => filter.class = Some(class(value)?),
-            // There is one user, and every client is of it.
-            b"user" if value == b"default" => {}
+            b"user" if node.users.get(value).is_some() => filter.user = Some(value),
             b"user" => return error(format!("No such user '{}'", printable(value))),
             b"skipme" if is(value, "yes") => filter.skip_me = true,
             b"skipme" if is(value, "no") => filter.skip_me = false,
@@ -267,14 +269,7 @@ fn kill_matching(node: &mut Node, now: Now, me: ClientId, filter: &Filter<'_>) -
             continue;
         }
         killed += 1;
-        if id == me {
-            // The answer first.
-            if let Some(client) = node.clients.get_mut(&id) {
-                client.close_after_reply = true;
-            }
-        } else {
-            node.close(id);
-        }
+        node.close_politely(id, me);
     }
     killed
 }

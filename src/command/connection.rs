@@ -4,6 +4,7 @@ use super::admin::{error, is, node, ok, row};
 use super::number::{self, parse_i64};
 use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Outcome, printable};
+use crate::acl::DEFAULT;
 use crate::env::Now;
 use crate::event::Role;
 use crate::node::{ClientId, Kind, Node, ReplyMode};
@@ -26,7 +27,13 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn ping(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+    let listens = node.clients.get(&id).is_some_and(|client| client.subscriptions.any());
     match args[1..] {
+        ref text @ ([] | [_]) if listens => node.reply(id, |reply| {
+            reply.array_header(2);
+            reply.bulk("pong");
+            reply.bulk(text.first().copied().unwrap_or_default());
+        }),
         [] => node.reply(id, |reply| reply.status("PONG")),
         [text] => node.reply(id, |reply| reply.bulk(text)),
         _ => return Err(CommandError::WrongArity("ping".into())),
@@ -42,13 +49,13 @@ fn echo(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 fn auth(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let (user, password) = match args[1..] {
         [password] => {
-            if node.settings.requirepass.is_none() {
+            if node.users.get(DEFAULT).is_some_and(|user| user.no_password) {
                 return error(
                     "AUTH <password> called without any password configured for the default \
                      user. Are you sure your configuration is correct?",
                 );
             }
-            (b"default".as_slice(), password)
+            (DEFAULT, password)
         }
         [user, password] => (user, password),
         _ => return Err(CommandError::Syntax),
@@ -63,23 +70,14 @@ fn auth(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
-/// There is one user, `default`; without a password set, any password is right.
+/// Whose connection it is from now on, if the password is right.
 fn authenticate(node: &mut Node, id: ClientId, user: &[u8], password: &[u8]) -> bool {
-    let right = match &node.settings.requirepass {
-        Some(wanted) => same_secret(wanted, password),
-        None => true,
-    };
-    let right = right && user == b"default";
+    let right = node.users.authenticate(user, password);
     if right && let Some(client) = node.clients.get_mut(&id) {
         client.authenticated = true;
+        client.user = user.to_vec();
     }
     right
-}
-
-/// Compares without stopping at the first difference, so that time tells nothing.
-fn same_secret(wanted: &[u8], given: &[u8]) -> bool {
-    let differing = wanted.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
-    wanted.len() == given.len() && differing == 0
 }
 
 /// A name may hold neither spaces nor anything that would break the lines of `CLIENT LIST`.
@@ -129,7 +127,7 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         return Ok(());
     }
     let stranger = node.clients.get(&id).is_some_and(|client| !client.authenticated);
-    if stranger && node.settings.requirepass.is_some() {
+    if stranger && !node.users.is_open() {
         node.reply_error(
             id,
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
@@ -185,7 +183,8 @@ fn reset(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
     }
     node.end_transaction(id);
     node.monitors.remove(&id);
-    let open = node.settings.requirepass.is_none();
+    node.forget_subscriptions(id);
+    let open = node.users.is_open();
     if let Some(client) = node.clients.get_mut(&id) {
         client.monitor = false;
         client.db = 0;
@@ -193,6 +192,7 @@ fn reset(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
         client.no_evict = false;
         client.reply_mode = ReplyMode::On;
         client.authenticated = open;
+        client.user = DEFAULT.to_vec();
     }
     node.reply(id, |reply| reply.status("RESET"));
     Ok(())

@@ -59,6 +59,18 @@ pub enum CommandError {
     /// A cursor that `SCAN` never gave.
     #[error("ERR invalid cursor")]
     InvalidCursor,
+    /// Not the id of an entry of a stream.
+    #[error("ERR Invalid stream ID specified as stream command argument")]
+    StreamId,
+    /// Said in one place only, with a code of its own in front.
+    #[error("{0}")]
+    Coded(String),
+    /// A string that no `PFADD` made.
+    #[error("WRONGTYPE Key is not a valid HyperLogLog string value.")]
+    NotHyperLogLog,
+    /// A HyperLogLog whose registers cannot be read.
+    #[error("INVALIDOBJ Corrupted HLL object detected")]
+    CorruptHyperLogLog,
     /// Anything said in one place only.
     #[error("ERR {0}")]
     Other(String),

@@ -8,7 +8,7 @@ use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
 use crate::env::Now;
 use crate::event::{MasterLinkState, ReplicaState, Role};
-use crate::node::{ClientId, Kind, Node, replica_state_name};
+use crate::node::{ClientId, Kind, Node, Topic, replica_state_name};
 use crate::replication::ReplicationInfo;
 
 /// The version this server behaves like.
@@ -97,6 +97,10 @@ fn server(node: &Node, now: Now, out: &mut String) {
     line!(out, "executable:");
     line!(out, "config_file:{config_file}");
     line!(out, "io_threads_active:0");
+    if let Some(deadline) = node.shutdown.as_ref().and_then(|shutdown| shutdown.deadline) {
+        let left = deadline.saturating_sub(now.mono).as_millis();
+        line!(out, "shutdown_in_milliseconds:{left}");
+    }
 }
 
 fn clients(node: &Node, _: Now, out: &mut String) {
@@ -252,9 +256,9 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "current_eviction_exceeded_time:0");
     line!(out, "keyspace_hits:{}", stats.hits);
     line!(out, "keyspace_misses:{}", stats.misses);
-    line!(out, "pubsub_channels:0");
-    line!(out, "pubsub_patterns:0");
-    line!(out, "pubsubshard_channels:0");
+    line!(out, "pubsub_channels:{}", node.pubsub.listeners(Topic::Channel).len());
+    line!(out, "pubsub_patterns:{}", node.pubsub.listeners(Topic::Pattern).len());
+    line!(out, "pubsubshard_channels:{}", node.pubsub.listeners(Topic::Shard).len());
     line!(out, "latest_fork_usec:0");
     line!(out, "total_forks:{}", stats.snapshots);
     line!(out, "migrate_cached_sockets:0");

@@ -4,7 +4,9 @@
 //! they run the same for a client and for the master's stream. *Node* commands see the whole
 //! node (`CONFIG`, `INFO`, `REPLICAOF`, ...).
 
+mod acl;
 mod admin;
+mod bitfield;
 mod bitmap;
 pub mod blocking;
 mod client;
@@ -30,6 +32,7 @@ pub mod lookup;
 pub mod number;
 mod object;
 mod persistence;
+mod pubsub;
 mod replication;
 mod scan;
 mod server;

@@ -183,7 +183,7 @@ fn spop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 /// The count of `SRANDMEMBER` and `HRANDFIELD`: negative if the same may come twice.
 pub(super) fn random_count(argument: &[u8]) -> Result<i64, CommandError> {
     let count = number::integer(argument)?;
-    if count < -(i64::MAX / 2) || count > i64::MAX / 2 {
+    if !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
         return Err(CommandError::Other("value is out of range".into()));
     }
     Ok(count)

@@ -32,9 +32,11 @@ const FAMILIES: &[&[Command]] = &[
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::transaction::COMMANDS,
+    super::pubsub::COMMANDS,
     super::replication::COMMANDS,
     super::persistence::COMMANDS,
     super::server::COMMANDS,
+    super::acl::COMMANDS,
     super::info::COMMANDS,
     super::debug::COMMANDS,
 ];

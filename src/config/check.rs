@@ -44,7 +44,9 @@ impl Config {
             ),
             "appendonly" => (self.appendonly, "the append only file is not supported"),
             "maxmemory" => (self.maxmemory != 0, "eviction is not supported, only 0"),
-            "aclfile" => (self.aclfile.is_some(), "ACLs are not supported"),
+            "aclfile" => {
+                (self.aclfile.is_some(), "files of users are not supported, use `user` lines")
+            }
             "cluster-enabled" => (self.cluster_enabled, "cluster mode is not supported"),
             "tls-port" => (self.tls_port != 0, "TLS is not supported, only 0"),
             "tls-replication" => (self.tls_replication, "TLS is not supported"),

@@ -7,6 +7,7 @@ use super::Config;
 use super::access::find;
 use super::directive::MULTI;
 use super::types::SavePoints;
+use crate::acl::Users;
 use crate::codec::resp::{quote, split_args};
 
 /// Files may include files, but not for ever.
@@ -14,12 +15,6 @@ const INCLUDE_DEPTH_MAX: usize = 16;
 /// Directives of older versions that have no effect any more.
 const OBSOLETE: [&str; 3] =
     ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
-/// The one user there is without ACLs, as Redis's own `CONFIG REWRITE` writes it.
-const DEFAULT_USER: [&[&str]; 2] = [
-    &["user", "default", "on", "nopass", "~*", "&*", "+@all"],
-    &["user", "default", "on", "nopass", "sanitize-payload", "~*", "&*", "+@all"],
-];
-
 /// A file or command line that is not accepted. Its text is what Redis prints before it exits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFileError {
@@ -162,11 +157,16 @@ impl Reader<'_> {
             return Ok(());
         }
         let whole: Vec<&str> = std::iter::once(lower.as_str()).chain(values).collect();
-        if DEFAULT_USER.contains(&whole.as_slice()) {
+        if let ["user", name, rules @ ..] = whole.as_slice() {
+            let rules: Vec<&[u8]> = rules.iter().map(|rule| rule.as_bytes()).collect();
+            let checked = Users::new(None).set(name.as_bytes(), &rules);
+            checked.map_err(|wrong| {
+                format!("Error in user declaration '{}': {}", wrong.rule, wrong.reason)
+            })?;
+            self.config.user_lines.push(whole[1..].iter().map(|&word| word.to_owned()).collect());
             return Ok(());
         }
         Err(match lower.as_str() {
-            "user" => "user: ACLs are not supported, use requirepass",
             "rename-command" => "rename-command: renaming commands is not supported",
             "loadmodule" => "loadmodule: modules are not supported",
             "sentinel" => "sentinel directive while not in sentinel mode",

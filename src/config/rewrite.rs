@@ -35,6 +35,7 @@ impl Config {
             }
             file.clear_rest(row.name);
         }
+        file.set_users(&self.user_lines);
         file.text()
     }
 
@@ -116,6 +117,15 @@ impl OldFile {
             }
             self.lines.push(line);
         }
+    }
+
+    /// The `user` lines, all at the place of the first that was there.
+    fn set_users(&mut self, users: &[Vec<String>]) {
+        let is_user = |line: &String| line.split_ascii_whitespace().next() == Some("user");
+        let place = self.lines.iter().position(is_user).unwrap_or(self.lines.len());
+        self.lines.retain(|line| !is_user(line));
+        let lines = users.iter().map(|words| format!("user {}", words.join(" ")));
+        self.lines.splice(place..place, lines);
     }
 
     fn clear_rest(&mut self, name: &str) {

@@ -29,12 +29,14 @@ macro_rules! directives {
         /// All directives of redis.conf, typed. Fields have the directives' names.
         #[derive(Debug, Clone, PartialEq)]
         pub struct Config {
+            /// `user` lines: the words behind `user`, each line one user.
+            pub user_lines: Vec<Vec<String>>,
             $($(#[doc = $doc])+ pub $field: $type,)+
         }
 
         impl Default for Config {
             fn default() -> Self {
-                Self { $($field: $default,)+ }
+                Self { user_lines: Vec::new(), $($field: $default,)+ }
             }
         }
 
@@ -85,7 +87,7 @@ directives! {
     // --- security
     /// `requirepass`. Unset when empty.
     requirepass: Option<String> = None, "requirepass", Kind::Text, PLAIN;
-    /// `aclfile`. Refused unless empty: there are no ACLs.
+    /// `aclfile`. Refused unless empty: users stand in `user` lines.
     aclfile: Option<String> = None, "aclfile", Kind::Text, IMMUTABLE;
     /// `acl-pubsub-default`. Kept for `CONFIG GET`.
     acl_pubsub_default: &'static str = "resetchannels", "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), PLAIN;

@@ -108,6 +108,7 @@ fn errors_show_line_and_reason_as_redis_does() {
         ("unixsocketperm 888", "argument couldn't be parsed as an octal number"),
         ("unixsocketperm 1000", "argument must be between 0 and 777 inclusive"),
         ("repl-backlog-size 1.5gb", "argument must be a memory value"),
+        ("user a on foo", "Error in user declaration 'foo': Syntax error"),
         ("sentinel monitor a b 1 2", "sentinel directive while not in sentinel mode"),
     ] {
         assert_eq!(load(line).expect_err(line).reason, reason, "{line}");
@@ -119,6 +120,7 @@ fn errors_show_line_and_reason_as_redis_does() {
         "list-max-ziplist-entries 1",
         "replicaof no one",
         "user default on nopass ~* &* +@all",
+        "user alice on >secret ~cache:* +@read -keys",
     ] {
         assert!(load(line).is_ok(), "{line}");
     }
@@ -134,7 +136,6 @@ fn what_is_not_there_is_refused_by_name() {
         "cluster-enabled yes",
         "tls-port 6380",
         "supervised systemd",
-        "user alice on",
         "rename-command GET g",
         "loadmodule /m.so",
     ] {
@@ -389,4 +390,15 @@ fn the_file_of_debian_is_accepted() {
     assert_eq!(value(&config, "dir"), "/var/lib/redis");
     assert_eq!(value(&config, "bind"), "127.0.0.1 -::1");
     assert_eq!(loaded(&config.rewrite(&text)), config);
+}
+
+#[test]
+fn users_are_rewritten_where_they_stood() {
+    let old = "port 1\nuser alice on ~* +get\nhz 10\nuser bob off\n";
+    let mut config = loaded(old);
+    assert_eq!(config.user_lines.len(), 2);
+    config.user_lines = vec![["carol", "on", "-@all"].map(str::to_owned).to_vec()];
+    let new = config.rewrite(old);
+    assert!(new.starts_with("port 1\nuser carol on -@all\nhz 10\n"), "{new}");
+    assert!(!new.contains("bob"), "{new}");
 }

@@ -49,7 +49,7 @@ pub use limits::Limits;
 pub use list::{End, ListValue};
 pub use set::SetValue;
 pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
-pub use sorted_set::SortedSetValue;
+pub use sorted_set::{Element, SortedSetLimits, SortedSetValue, score_text};
 pub use stream::StreamValue;
 pub use string::StringValue;
 pub use value::Value;
@@ -71,6 +71,10 @@ pub struct Keyspace {
     databases: Vec<Database>,
     hash_seed: u64,
     track_digest: bool,
+    /// When sorted sets stop being listpacks, from the configuration.
+    pub sorted_set_limits: SortedSetLimits,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_max_bytes: usize,
     /// When sets and hashes leave their small forms, from the configuration.
     pub limits: Limits,
 }
@@ -83,6 +87,8 @@ impl Keyspace {
             databases: (0..databases).map(new).collect(),
             hash_seed,
             track_digest,
+            sorted_set_limits: SortedSetLimits::default(),
+            hll_sparse_max_bytes: 3000,
             limits: Limits::seeded(hash_seed),
         }
     }

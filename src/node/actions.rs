@@ -114,6 +114,8 @@ impl Node {
                     }
                 }
                 self.persist.stream = Some(StreamJob { job, snapshot: plan.id });
+                let process = self.process_id;
+                self.log_notice(format!("Background RDB transfer started by pid {process}"));
                 self.actions.push_back(Action::SendStream {
                     job,
                     snapshot: contents,

@@ -12,6 +12,7 @@ use crate::env::{Now, Peer};
 use crate::replication::Offset;
 
 use super::ClientId;
+use super::pubsub::Subscriptions;
 
 /// The client that stands for the link to the master.
 pub(crate) const MASTER: ClientId = 1;
@@ -91,6 +92,9 @@ pub(crate) struct Client {
     pub(crate) name: Vec<u8>,
     pub(crate) db: u32,
     pub(crate) authenticated: bool,
+    /// Whose rights it has.
+    pub(crate) user: Vec<u8>,
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) monitor: bool,
     pub(crate) no_evict: bool,
     pub(crate) reply_mode: ReplyMode,
@@ -132,6 +136,8 @@ impl Client {
             name: Vec::new(),
             db: 0,
             authenticated: false,
+            user: crate::acl::DEFAULT.to_vec(),
+            subscriptions: Subscriptions::default(),
             monitor: false,
             no_evict: false,
             reply_mode: ReplyMode::On,
@@ -182,6 +188,9 @@ impl Client {
             Kind::Master => flags.push('M'),
             Kind::Normal => {}
         }
+        if self.subscriptions.any() {
+            flags.push('P');
+        }
         if self.transaction.is_some() {
             flags.push('x');
         }
@@ -226,11 +235,14 @@ impl Client {
             None => -1,
         };
         let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
-        let user = if self.kind == Kind::Master { "(superuser)" } else { "default" };
+        let user = match self.kind {
+            Kind::Master => "(superuser)".into(),
+            _ => String::from_utf8_lossy(&self.user),
+        };
         // Writing to a String cannot fail.
         let _ = write!(
             line,
-            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 \
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
              multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} \
              tot-mem={} events=r cmd={} user={} redir=-1 resp=2",
             self.id,
@@ -242,6 +254,9 @@ impl Client {
             now.mono.saturating_sub(self.last_interaction).as_secs(),
             self.flags(),
             self.db,
+            self.subscriptions.channels,
+            self.subscriptions.patterns,
+            self.subscriptions.shards,
             multi,
             self.input_bytes,
             multi_bytes,

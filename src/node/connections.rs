@@ -30,7 +30,7 @@ impl Node {
             self.stats.rejected_connections += 1;
             return Err(Bytes::from_static(b"-ERR max number of clients reached\r\n"));
         }
-        let open = self.settings.requirepass.is_none() && self.settings.protected_mode;
+        let open = self.users.is_open() && self.settings.protected_mode;
         if open && !peer.loopback && !peer.unix {
             self.stats.rejected_connections += 1;
             return Err(Bytes::from_static(DENIED));
@@ -40,7 +40,7 @@ impl Node {
         self.stats.connections += 1;
         self.log(LogLevel::Verbose, || format!("Accepted {}", peer.addr));
         let mut client = Client::new(now, id, peer, Kind::Normal);
-        client.authenticated = self.settings.requirepass.is_none();
+        client.authenticated = self.users.is_open();
         client.last_offset = self.replication.offset();
         self.clients.insert(id, client);
         Ok(id)
@@ -95,7 +95,7 @@ impl Node {
         let replica = client.kind == Kind::Replica;
         let limits = ParseLimits {
             max_bulk_bytes: self.settings.max_bulk_bytes,
-            unauthenticated: !client.authenticated && self.settings.requirepass.is_some(),
+            unauthenticated: !client.authenticated && !self.users.is_open(),
             ..ParseLimits::default()
         };
         match parser.parse(input, &limits) {
@@ -223,6 +223,7 @@ impl Node {
     fn release(&mut self, now: Now, id: ClientId) {
         self.unwatch(id);
         self.monitors.remove(&id);
+        self.forget_subscriptions(id);
         self.replication.wait_cancel(id);
         self.waiting.remove(id);
         if self.replication.is_replica(LinkId(id)) {
@@ -239,6 +240,16 @@ impl Node {
             client.reply.clear();
             self.monitors.remove(&id);
             self.actions.push_back(Action::Close(id));
+        }
+    }
+
+    /// Closes a connection; `me`, who asked for it, is answered first.
+    pub(crate) fn close_politely(&mut self, id: ClientId, me: ClientId) {
+        if id != me {
+            return self.close(id);
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.close_after_reply = true;
         }
     }
 
@@ -270,11 +281,14 @@ impl Node {
         self.close(id);
     }
 
-    /// `client-output-buffer-limit normal`; a replica's stream is limited by the core.
+    /// `client-output-buffer-limit normal` and `pubsub`; a replica's stream is limited by the core.
     pub(crate) fn check_output_limit(&mut self, now: Now, id: ClientId) {
-        let limits = self.settings.normal_limits;
         let Some(client) = self.clients.get_mut(&id) else {
             return;
+        };
+        let limits = match client.subscriptions.any() {
+            true => self.settings.pubsub_limits,
+            false => self.settings.normal_limits,
         };
         if client.kind != Kind::Normal || client.closing {
             return;
@@ -317,7 +331,8 @@ impl Node {
             let Some(client) = self.clients.get(&id) else {
                 continue;
             };
-            let exempt = client.kind != Kind::Normal || client.monitor;
+            let listens = client.monitor || client.subscriptions.any();
+            let exempt = client.kind != Kind::Normal || listens;
             let waits =
                 matches!(client.blocked, Some(Blocked::Wait | Blocked::Keys | Blocked::Shutdown));
             let idle = now.mono.saturating_sub(client.last_interaction);

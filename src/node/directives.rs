@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::acl::{User, Users};
 use crate::config::set_failure;
 use crate::env::Now;
 use crate::event::Event;
@@ -130,7 +131,8 @@ impl Node {
 
     /// Directives were set: their new values count from now on.
     fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
-        let before = std::mem::replace(&mut self.settings, Settings::read(&self.config));
+        self.settings = Settings::read(&self.config);
+        super::settings::configure_keyspace(&mut self.keyspace, &self.config);
         super::settings::limit_encodings(&self.config, &mut self.keyspace);
         self.replication.configure(now.mono, replication_config(&self.config));
         self.pump(now);
@@ -138,10 +140,12 @@ impl Node {
             let time = self.config.tcp_keepalive;
             self.actions.push_back(Action::SetTcpKeepalive((!time.is_zero()).then_some(time)));
         }
-        if changed.contains("requirepass") && before.requirepass.is_none() {
-            // As in Redis, who was let in stays in.
-            for client in self.clients.values_mut() {
-                client.authenticated = true;
+        if changed.contains("requirepass") {
+            let was_open = self.users.is_open();
+            self.users.set_default_password(self.config.requirepass.as_deref().map(str::as_bytes));
+            if was_open {
+                // As in Redis, who was let in stays in.
+                self.clients.values_mut().for_each(|client| client.authenticated = true);
             }
         }
     }
@@ -149,11 +153,30 @@ impl Node {
     /// `CONFIG REWRITE`: the number of the job, or `None` if there is no file.
     pub(crate) fn rewrite_config(&mut self) -> Option<u64> {
         let (path, old) = self.config_file.clone()?;
+        self.config.user_lines = self.user_lines();
         let contents = self.config.rewrite(&old);
         let job = self.next_job();
         self.rewriting = Some((job, contents.clone()));
         self.actions.push_back(Action::WriteFile { job, path, contents });
         Some(job)
+    }
+
+    /// The users as a file has them; none if `default` is alone and as `requirepass` makes it.
+    fn user_lines(&self) -> Vec<Vec<String>> {
+        let password = self.config.requirepass.as_deref().map(str::as_bytes);
+        let plain = Users::new(password);
+        let same = |name: &[u8], user: &User| plain.get(name) == Some(user);
+        if self.users.iter().all(|(name, user)| same(name, user)) {
+            return Vec::new();
+        }
+        let users = self.users.iter();
+        users
+            .map(|(name, user)| {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let rules = user.to_string();
+                std::iter::once(name).chain(rules.split(' ').map(str::to_owned)).collect()
+            })
+            .collect()
     }
 
     pub(super) fn rewrite_is_over(&mut self, job: u64, result: Result<(), String>) {

@@ -90,7 +90,7 @@ impl Node {
         let queued = queued_flags(command, client);
         let is = |flag| command.flags.has(flag) || queued.any(flag);
         if client.kind != Kind::Master
-            && let Some(text) = self.objection(client, command, &queued)
+            && let Some(text) = self.objection(client, command, args, &queued)
         {
             return Verdict::Refuse(text);
         }
@@ -117,6 +117,7 @@ impl Node {
         &self,
         client: &super::client::Client,
         command: &Command,
+        args: &Args<'_>,
         queued: &QueuedFlags,
     ) -> Option<String> {
         let flags = command.flags;
@@ -129,11 +130,18 @@ impl Node {
                     .into(),
             );
         }
-        if self.settings.requirepass.is_some()
-            && !client.authenticated
-            && !flags.has(Flags::NO_AUTH)
-        {
+        if !client.authenticated && !flags.has(Flags::NO_AUTH) && !self.users.is_open() {
             return Some("NOAUTH Authentication required.".into());
+        }
+        if let Some(refusal) = self.users.refusal(&client.user, command, args) {
+            return Some(refusal.to_string());
+        }
+        if client.subscriptions.any() && !may_run_while_listening(command) {
+            let name = command.name;
+            return Some(format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+                 / RESET are allowed in this context"
+            ));
         }
         if client.transaction.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
@@ -260,6 +268,9 @@ impl Node {
                     self.report_executed(now, id, db, replied, args);
                 }
                 self.settle(now, id, db, args);
+                if command.name == "flushall" {
+                    self.give_up_saves(now);
+                }
             }
             Handler::Node(handler) => handler(self, now, id, args),
         }
@@ -344,7 +355,7 @@ impl Node {
         }
         self.probe.executed_told = true;
         let reply = client.reply.as_bytes().get(replied..).unwrap_or_default().to_vec();
-        let authenticated = client.authenticated || self.settings.requirepass.is_none();
+        let authenticated = client.authenticated || self.users.is_open();
         let event = Event::Executed { client: id, db, args, reply: &reply, authenticated };
         self.probe.emit(now, &event);
     }
@@ -372,6 +383,13 @@ impl Node {
         }
         self.close(id);
     }
+}
+
+/// In RESP2 a listener gets messages at any time, so that only answers of their form may be among
+/// them.
+fn may_run_while_listening(command: &Command) -> bool {
+    let listening = command.flags.has(Flags::PUBSUB) && command.name.ends_with("subscribe");
+    listening || matches!(command.name, "ping" | "quit" | "reset")
 }
 
 /// Whether this is how a web browser begins a line: a page that was made to talk to this server

@@ -19,6 +19,7 @@ mod expire;
 mod master;
 mod persist;
 mod probe;
+mod pubsub;
 mod settings;
 mod shutdown;
 mod stats;
@@ -38,6 +39,7 @@ use bytes::{Bytes, BytesMut};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
+use crate::acl::Users;
 use crate::command::Effects;
 use crate::config::Config;
 use crate::env::{LogLine, Now, Peer};
@@ -48,6 +50,7 @@ use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotI
 pub(crate) use blocking::PauseKind;
 pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
 pub(crate) use persist::Purpose;
+pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
 
 /// A client connection. Never reused within one life of a process.
@@ -250,6 +253,8 @@ pub struct Node {
     next_client: ClientId,
     pub(crate) monitors: BTreeSet<ClientId>,
     monitor_lines: Vec<(ClientId, String)>,
+    pub(crate) pubsub: pubsub::PubSub,
+    pub(crate) users: Users,
     pub(crate) watches: watch::Watches,
     pub(crate) waiting: waiting::Waiting,
     pub(crate) pauses: blocking::Pauses,
@@ -302,19 +307,26 @@ impl Node {
         random.fill_bytes(&mut run_id);
         let hash_seed = random.next_u64();
         let track_digest = probe.is_some();
+        let users = users_of(&config);
+        let mut keyspace = Keyspace::new(config.databases, hash_seed, track_digest);
+        settings::configure_keyspace(&mut keyspace, &config);
+        let ids = IdSource::seeded(id_seed);
+        let mut replication = Replication::new(settings::replication_config(&config), ids);
+        if probe.is_some() {
+            replication.watch_stream();
+        }
         Self {
             settings: settings::Settings::read(&config),
             config_file,
-            keyspace: Keyspace::new(config.databases, hash_seed, track_digest),
-            replication: Replication::new(
-                settings::replication_config(&config),
-                IdSource::seeded(id_seed),
-            ),
+            keyspace,
+            replication,
             config,
             clients: BTreeMap::new(),
             next_client: MASTER + 1,
             monitors: BTreeSet::new(),
             monitor_lines: Vec::new(),
+            pubsub: pubsub::PubSub::default(),
+            users,
             watches: watch::Watches::default(),
             waiting: waiting::Waiting::default(),
             pauses: blocking::Pauses::default(),
@@ -415,7 +427,7 @@ impl Node {
     /// What to write next (replies first, then, for an online replica, stream bytes, at most
     /// about 64 KiB). `None`: nothing now, or what was handed out last has not been written. A
     /// connection in a transfer yields what it was owed before, then nothing until it is over.
-    pub fn take_output(&mut self, _now: Now, client: ClientId) -> Option<Output> {
+    pub fn take_output(&mut self, client: ClientId) -> Option<Output> {
         self.hand_out(client)
     }
 
@@ -469,8 +481,8 @@ impl Node {
         self.replication.transfer_progress(now.mono, LinkId(client));
     }
 
-    /// A `SendStream` is over.
-    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<(), String>) {
+    /// A `SendStream` is over: the number of replicas still there at its end, or why it failed.
+    pub fn stream_finished(&mut self, now: Now, job: u64, result: Result<usize, String>) {
         self.stream_is_over(now, job, result);
     }
 
@@ -538,6 +550,18 @@ impl Node {
             self.log_notice("Ready to accept connections".into());
         }
     }
+}
+
+/// The users of a configuration. What a file says about them has been checked when it was read.
+fn users_of(config: &Config) -> Users {
+    let mut users = Users::new(config.requirepass.as_deref().map(str::as_bytes));
+    for line in &config.user_lines {
+        let words: Vec<&[u8]> = line.iter().map(String::as_bytes).collect();
+        if let [name, rules @ ..] = &words[..] {
+            let _checked = users.set(name, rules);
+        }
+    }
+    users
 }
 
 /// `state=` of a replica in `INFO replication` (replication.c `replstateToString`).

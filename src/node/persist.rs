@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::config::DisklessLoad;
 use crate::env::{LogLevel, Now};
 use crate::event::{Digest, Event, LoadSource, Role};
 use crate::keyspace::Keyspace;
@@ -287,6 +288,22 @@ impl Node {
         self.pump(now);
     }
 
+    /// `FLUSHALL`: what is being saved is of no use any more (db.c `flushAllDataAndResetRDB`).
+    /// Replicas that wait for it are sent away, and come back for the empty dataset.
+    pub(crate) fn give_up_saves(&mut self, now: Now) {
+        let mine =
+            |save: &SaveJob| matches!(save.purpose, Purpose::Background | Purpose::Replicas(_));
+        if self.persist.save.as_ref().is_some_and(mine) {
+            self.abort_save(now);
+        }
+        if let Some(stream) = self.persist.stream.take() {
+            self.actions.push_back(Action::AbortStream { job: stream.job });
+            let error = Err("the dataset was flushed".to_owned());
+            self.replication.snapshot_written(now.mono, stream.snapshot, error);
+            self.pump(now);
+        }
+    }
+
     /// The core needs this snapshot no more.
     pub(crate) fn abort_replica_snapshot(&mut self, snapshot: SnapshotId) {
         let waiting = |save: &SaveJob| save.purpose == Purpose::Replicas(snapshot);
@@ -311,20 +328,26 @@ impl Node {
         self.wake(id);
     }
 
-    pub(super) fn stream_is_over(&mut self, now: Now, job: u64, result: Result<(), String>) {
+    pub(super) fn stream_is_over(&mut self, now: Now, job: u64, result: Result<usize, String>) {
         if self.persist.stream.as_ref().is_none_or(|stream| stream.job != job) {
             return;
         }
         let Some(stream) = self.persist.stream.take() else {
             return;
         };
-        if let Err(error) = &result {
-            self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
-            self.log_warning(format!("Background transfer error: {error}"));
-        } else {
-            self.log_notice("Background RDB transfer terminated with success".into());
+        match &result {
+            Err(error) => {
+                self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
+                self.log_warning(format!("Background transfer error: {error}"));
+            }
+            Ok(served) => {
+                self.log_notice(format!(
+                    "Diskless rdb transfer, done reading from pipe, {served} replicas still up."
+                ));
+                self.log_notice("Background RDB transfer terminated with success".into());
+            }
         }
-        self.replication.snapshot_written(now.mono, stream.snapshot, result.map(|()| 0));
+        self.replication.snapshot_written(now.mono, stream.snapshot, result.map(|_| 0));
         self.pump(now);
     }
 
@@ -333,7 +356,15 @@ impl Node {
     pub(crate) fn begin_receive(&mut self, now: Now, length_bytes: Option<u64>) {
         let dir = self.settings.dir.clone();
         // An empty name: load from memory as it comes (`repl-diskless-load`).
-        let temp_file = if self.settings.diskless_load {
+        let from_memory = match self.settings.diskless_load {
+            DisklessLoad::Disabled => false,
+            DisklessLoad::OnEmptyDb => self.total_keys() == 0,
+            DisklessLoad::SwapDb => true,
+        };
+        let temp_file = if from_memory {
+            // What comes is decoded as it comes: the load begins now.
+            self.log_notice("MASTER <-> REPLICA sync: Loading DB in memory".into());
+            self.begin_load(now, 0, LoadSource::Master, false);
             String::new()
         } else {
             format!("temp-{}.{}.rdb", now.unix_ms / 1000, self.process_id)
@@ -352,6 +383,9 @@ impl Node {
     pub(crate) fn abort_receive(&mut self) {
         if self.persist.load.as_ref().is_some_and(|load| load.source == LoadSource::Master) {
             self.persist.load = None;
+            if self.persist.receiving.is_empty() {
+                self.log_warning("Internal error in RDB: the rest of it will not come".into());
+            }
         }
         self.actions.push_back(Action::Receive(Receive::Abort));
     }

@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, DisklessLoad, PropagationErrorBehavior, WhoMay};
+use crate::config::{Config, DisklessLoad, OutputLimit, PropagationErrorBehavior, WhoMay};
 use crate::env::{ListenAddr, LogLevel};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, SortedSetLimits};
 use crate::replication::ReplicationConfig;
 
 pub(crate) use crate::config::{
     PropagationErrorBehavior as PropagationError, WhoMay as DebugAccess,
 };
 
-/// `client-output-buffer-limit normal`; zero bytes: no limit.
+/// A class of `client-output-buffer-limit`; zero bytes: no limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutputLimits {
     pub(crate) hard_bytes: usize,
@@ -27,14 +27,14 @@ pub(crate) struct OutputLimits {
 pub(crate) struct Settings {
     pub(crate) maxclients: usize,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) requirepass: Option<Vec<u8>>,
     pub(crate) protected_mode: bool,
     pub(crate) query_buffer_limit: usize,
     pub(crate) max_bulk_bytes: i64,
     pub(crate) normal_limits: OutputLimits,
+    pub(crate) pubsub_limits: OutputLimits,
     pub(crate) replica_read_only: bool,
     pub(crate) serve_stale_data: bool,
-    pub(crate) diskless_load: bool,
+    pub(crate) diskless_load: DisklessLoad,
     pub(crate) replicaof: Option<(String, u16)>,
     pub(crate) loglevel: LogLevel,
     pub(crate) tick_period: Duration,
@@ -58,23 +58,18 @@ const TICK_MAX: Duration = Duration::from_millis(100);
 
 impl Settings {
     pub(crate) fn read(config: &Config) -> Self {
-        let normal = config.client_output_buffer_limit.normal;
         let hz = config.hz.clamp(1, 500);
         Self {
             maxclients: config.maxclients as usize,
             timeout: (!config.timeout.is_zero()).then_some(config.timeout),
-            requirepass: config.requirepass.as_ref().map(|text| text.as_bytes().to_vec()),
             protected_mode: config.protected_mode,
             query_buffer_limit: to_usize(config.client_query_buffer_limit),
             max_bulk_bytes: i64::try_from(config.proto_max_bulk_len).unwrap_or(i64::MAX),
-            normal_limits: OutputLimits {
-                hard_bytes: to_usize(normal.hard_bytes),
-                soft_bytes: to_usize(normal.soft_bytes),
-                soft_time: normal.soft_time,
-            },
+            normal_limits: output_limits(config.client_output_buffer_limit.normal),
+            pubsub_limits: output_limits(config.client_output_buffer_limit.pubsub),
             replica_read_only: config.replica_read_only,
             serve_stale_data: config.replica_serve_stale_data,
-            diskless_load: config.repl_diskless_load != DisklessLoad::Disabled,
+            diskless_load: config.repl_diskless_load,
             replicaof: config.replicaof.0.clone(),
             loglevel: config.loglevel,
             tick_period: (Duration::from_secs(1) / hz).min(TICK_MAX),
@@ -92,6 +87,23 @@ impl Settings {
             listen: listen_addresses(config),
         }
     }
+}
+
+fn output_limits(limit: OutputLimit) -> OutputLimits {
+    OutputLimits {
+        hard_bytes: to_usize(limit.hard_bytes),
+        soft_bytes: to_usize(limit.soft_bytes),
+        soft_time: limit.soft_time,
+    }
+}
+
+/// Hands on what decides how values are stored.
+pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
+    keyspace.sorted_set_limits = SortedSetLimits {
+        entries: to_usize(config.zset_max_listpack_entries),
+        value_bytes: to_usize(config.zset_max_listpack_value),
+    };
+    keyspace.hll_sparse_max_bytes = to_usize(config.hll_sparse_max_bytes);
 }
 
 fn to_usize(bytes: u64) -> usize {

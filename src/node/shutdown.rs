@@ -138,6 +138,10 @@ impl Node {
             }
             Err(_) => {
                 self.log_warning("Error trying to save the DB, can't exit.".into());
+                self.log_warning(
+                    "Errors trying to shut down the server. Check the logs for more information."
+                        .into(),
+                );
                 self.cancel_shutdown(now);
             }
         }

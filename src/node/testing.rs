@@ -288,8 +288,7 @@ impl World {
     }
 
     fn drain(&mut self, index: usize, client: ClientId) -> bool {
-        let Some(output) = self.with(index, |node, now| node.take_output(now, client)).flatten()
-        else {
+        let Some(output) = self.with(index, |node, _| node.take_output(client)).flatten() else {
             return false;
         };
         self.deliver(index, client, &output.bytes);
@@ -387,7 +386,7 @@ impl World {
                     self.deliver(index, client, &bytes);
                     self.with(index, |node, now| node.transfer_finished(now, id, client));
                 }
-                self.with(index, |node, now| node.stream_finished(now, job, Ok(())));
+                self.with(index, |node, now| node.stream_finished(now, job, Ok(1)));
             }
             Action::AbortStream { .. } => {}
             Action::Load { job, dir, file } => {

@@ -139,7 +139,7 @@ impl Replication {
         let synced = self
             .replicas
             .values()
-            .filter(|r| r.is_online() && r.acked == end)
+            .filter(|r| r.is_online() && r.has_acked && r.acked == end)
             .map(|r| (r.ip().to_owned(), r.announced.port))
             .find(|(ip, port)| match &failover.target {
                 None => true,

@@ -91,7 +91,10 @@ fn parse_answer(line: &str) -> Answer {
             word => word.parse().map_or(Answer::Malformed, |id| Answer::Continue(Some(id))),
         };
     }
-    if line.starts_with("-NOMASTERLINK") || line.starts_with("-LOADING") {
+    // Redis takes MASTERDOWN for a master that does not know PSYNC, forgets its position and says
+    // SYNC. It comes from a master that asks for a password (which PING cannot know of), has lost
+    // its own master and serves no stale data: it says nothing about PSYNC, and it passes.
+    if ["-NOMASTERLINK", "-LOADING", "-MASTERDOWN"].iter().any(|word| line.starts_with(word)) {
         return Answer::TryLater;
     }
     Answer::NotSupported
@@ -312,6 +315,7 @@ mod tests {
         assert_eq!(parse_answer("+FULLRESYNC x 1"), Answer::Malformed);
         assert_eq!(parse_answer("-NOMASTERLINK no"), Answer::TryLater);
         assert_eq!(parse_answer("-LOADING wait"), Answer::TryLater);
+        assert_eq!(parse_answer("-MASTERDOWN later"), Answer::TryLater);
         assert_eq!(parse_answer("-ERR unknown command"), Answer::NotSupported);
     }
 }

@@ -278,6 +278,9 @@ impl Replication {
         let before = backlog.end();
         assert_eq!(before, self.offset, "the backlog ends where we are");
         backlog.append(bytes);
+        if let Some(unshown) = &mut self.unshown {
+            unshown.extend_from_slice(bytes);
+        }
         self.offset = backlog.end();
         for replica in self.replicas.values() {
             if replica.is_online() && replica.cursor == Some(before) {
@@ -311,9 +314,16 @@ impl Replication {
         self.trim_backlog();
     }
 
-    /// The last bytes of the stream, for the probe: from `from` (exclusive) to the end.
-    pub fn stream_since(&self, from: Offset) -> Vec<u8> {
-        self.backlog.as_ref().map_or(Vec::new(), |backlog| backlog.copy_after(from))
+    /// The last bytes of the stream, for the probe: from `from` (exclusive) to the end. Each byte
+    /// is given once; empty when nobody watches.
+    pub fn stream_since(&mut self, from: Offset) -> Vec<u8> {
+        let Some(mut bytes) = self.unshown.as_mut().map(std::mem::take) else {
+            return Vec::new();
+        };
+        // Older ones were passed over by a jump of the offset.
+        let wanted = usize::try_from(self.offset.since(from)).unwrap_or(usize::MAX);
+        bytes.drain(..bytes.len().saturating_sub(wanted));
+        bytes
     }
 
     pub(super) fn trim_backlog(&mut self) {

@@ -198,6 +198,9 @@ pub struct Replication {
     stream_db: Option<u32>,
     /// Exists as long as there is a replica; its end is `offset`.
     backlog: Option<Backlog>,
+    /// What the stream grew by since it was last shown to the probe, if there is one. A write
+    /// larger than the backlog is nowhere else.
+    unshown: Option<Vec<u8>>,
 
     // The master's end.
     announced: BTreeMap<LinkId, Announced>,
@@ -239,6 +242,7 @@ impl Replication {
             offset: Offset(0),
             stream_db: None,
             backlog: None,
+            unshown: None,
             announced: BTreeMap::new(),
             replicas: BTreeMap::new(),
             snapshot: None,
@@ -365,6 +369,11 @@ impl Replication {
     /// tells a growth of the offset from a jump.
     pub fn identity_changes(&self) -> u64 {
         self.identity_changes
+    }
+
+    /// From now on keeps what the stream grows by for [`Replication::stream_since`].
+    pub(crate) fn watch_stream(&mut self) {
+        self.unshown = Some(Vec::new());
     }
 
     // --- small tools of all the parts

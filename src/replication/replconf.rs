@@ -118,6 +118,7 @@ impl Replication {
             self.mark("ack-beyond-our-offset");
         } else {
             replica.acked = replica.acked.max(offset);
+            replica.has_acked = true;
             let event = Event::AckReceived { link, port, offset };
             self.emit(Output::Event(event));
         }

@@ -79,6 +79,8 @@ pub(super) struct ReplicaLink {
     /// Offset of the last byte handed to its connection.
     pub(super) cursor: Option<Offset>,
     pub(super) acked: Offset,
+    /// Whether it has acknowledged anything: silence is no ack of offset 0.
+    pub(super) has_acked: bool,
     pub(super) last_ack: Mono,
     /// Since when more is pending than the soft limit allows.
     pub(super) over_soft_limit_since: Option<Mono>,
@@ -98,6 +100,7 @@ impl ReplicaLink {
             since: now,
             cursor: None,
             acked: Offset(0),
+            has_acked: false,
             last_ack: now,
             over_soft_limit_since: None,
             last_progress: None,

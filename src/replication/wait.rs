@@ -73,7 +73,7 @@ impl Replication {
     fn acks(&self, target: Offset) -> Vec<(u16, Offset)> {
         self.replicas
             .values()
-            .filter(|r| r.is_online() && r.acked >= target)
+            .filter(|r| r.is_online() && r.has_acked && r.acked >= target)
             .map(|r| (r.announced.port, r.acked))
             .collect()
     }

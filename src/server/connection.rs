@@ -246,7 +246,7 @@ impl<E: Env> Connection<E> {
             return self.next_piece(cx);
         }
         let id = self.id;
-        if let Some(output) = self.shell.with(|node, now| node.take_output(now, id)) {
+        if let Some(output) = self.shell.ask(|node| node.take_output(id)) {
             self.replies = output.bytes;
             self.close_after = output.close_after;
             return Ok(!self.replies.is_empty() || self.close_after);

@@ -16,6 +16,7 @@ use super::connection::poll_write;
 use super::files::io_text;
 use super::shell::Shell;
 use crate::env::Env;
+use crate::node::Node;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -158,7 +159,7 @@ impl<E: Env> Link<E> {
                 self.unflushed = true;
                 self.output.advance(written);
             }
-            match self.shell.with(|node, _| node.take_master_output()) {
+            match self.shell.ask(Node::take_master_output) {
                 Some(output) if !output.is_empty() => self.output = output,
                 Some(_) | None => break,
             }

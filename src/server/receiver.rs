@@ -9,11 +9,12 @@ use bytes::Bytes;
 
 use super::bell::Bell;
 use super::files::{self, Failure};
+use super::saver::Pace;
 use super::shell::Shell;
 use super::{loading, saver};
 use crate::codec::rdb::Loader;
 use crate::env::{Disk, DiskFile, Env};
-use crate::node::{LoadError, LoadedData, Receive};
+use crate::node::{LoadError, LoadedData, Node, Receive};
 
 /// Bytes of a snapshot that may wait for the disk before the link to the master stops reading.
 const HELD_BYTES: usize = 256 * 1024;
@@ -98,7 +99,7 @@ enum Sink<F> {
     /// It cannot be kept, for this reason: the rest is dropped.
     Failed(LoadError),
     File(F),
-    Memory(Box<Loader>),
+    Memory(Box<Loader>, Pace),
 }
 
 impl<E: Env> Default for Reception<E> {
@@ -145,7 +146,8 @@ impl<E: Env> Reception<E> {
     ) -> Result<(), LoadError> {
         self.discard(shell).await;
         if temp_file.is_empty() {
-            self.sink = Sink::Memory(Box::new(loading::loader(shell)));
+            let pace = Pace::new(shell.look(Node::load_delay_per_key));
+            self.sink = Sink::Memory(Box::new(loading::loader(shell)), pace);
             return Ok(());
         }
         let path = files::join(dir, &temp_file);
@@ -180,9 +182,12 @@ impl<E: Env> Reception<E> {
                     .to_string(),
                 )
             }),
-            Sink::Memory(loader) => {
+            Sink::Memory(loader, pace) => {
                 shell.awake().await;
-                loader.feed(&bytes).map_err(loading::refused)
+                let keys = loader.keys();
+                loader.feed(&bytes).map_err(loading::refused)?;
+                pace.keys(loader.keys() - keys).await;
+                Ok(())
             }
         }
     }
@@ -197,7 +202,7 @@ impl<E: Env> Reception<E> {
         match std::mem::replace(&mut self.sink, Sink::Nothing) {
             Sink::Nothing => Err(LoadError::Missing),
             Sink::Failed(error) => Err(error),
-            Sink::Memory(loader) => {
+            Sink::Memory(loader, _) => {
                 shell.awake().await;
                 loader.finish().map_err(loading::refused)
             }

@@ -90,12 +90,13 @@ pub(super) async fn send_stream<E: Env>(
     shell.with(|node, now| node.stream_finished(now, job, outcome));
 }
 
+/// The number of replicas that were still there at the end.
 async fn stream<E: Env>(
     shell: &Shell<E>,
     snapshot: SnapshotJob,
     eof_mark: [u8; 40],
     mut replicas: Vec<Pieces>,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let mark = Bytes::copy_from_slice(&eof_mark);
     let mut header = Vec::with_capacity(5 + mark.len() + 2);
     header.extend_from_slice(b"$EOF:");
@@ -114,11 +115,12 @@ async fn stream<E: Env>(
     for replica in &replicas {
         let _ = replica.send(Piece::End).await;
     }
+    let served = replicas.len();
     // A connection lets go of its queue when it has written all of it.
     for replica in &replicas {
         replica.closed().await;
     }
-    Ok(())
+    Ok(served)
 }
 
 /// Sends to all, one after the other: the queues are short, so the slowest sets the pace.

@@ -91,13 +91,25 @@ impl<E: Env> Shell<E> {
     pub(super) fn with<R>(self: &Rc<Self>, call: impl FnOnce(&mut Node, Now) -> R) -> R {
         let now = self.now();
         let result = call(&mut self.node.borrow_mut(), now);
+        self.perform_all();
+        result
+    }
+
+    /// Calls the node for something that does not depend on the time: reading two clocks costs
+    /// more than many such calls do themselves.
+    pub(super) fn ask<R>(self: &Rc<Self>, call: impl FnOnce(&mut Node) -> R) -> R {
+        let result = call(&mut self.node.borrow_mut());
+        self.perform_all();
+        result
+    }
+
+    fn perform_all(self: &Rc<Self>) {
         loop {
             // The borrow ends with the statement: performing an action may look at the node.
             let action = self.node.borrow_mut().poll_action();
             let Some(action) = action else { break };
             self.perform(action);
         }
-        result
     }
 
     /// Looks at the node without changing it.

@@ -46,12 +46,19 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let server = Self { child, port, _dir: dir };
+        // A server that listens may still be loading, and then answers `-LOADING`.
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < PATIENCE, "{program} does not listen");
+        while !server.answers() {
+            assert!(start.elapsed() < PATIENCE, "{program} does not answer");
             thread::sleep(Duration::from_millis(10));
         }
         server
+    }
+
+    /// Whether it takes commands.
+    fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port))
+            .is_ok_and(|stream| Client(BufReader::new(stream)).call(&["PING"]) == "+PONG")
     }
 
     fn client(&self) -> Client {

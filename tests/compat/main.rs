@@ -12,5 +12,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
+mod dataset;
 mod differential;
 mod hostile;
+mod matrix;
+mod rdb;
+mod samples;
+mod sentinel;

@@ -53,6 +53,15 @@ pub fn redis_is_installed(test: &str) -> bool {
     found
 }
 
+/// Whether a program is installed; if it is not, says that `test` was skipped.
+pub fn is_installed(program: &str, test: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: {test} needs {program}, which is not installed");
+    }
+    found
+}
+
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");

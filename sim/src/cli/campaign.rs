@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Format;
+use crate::determinism::{self, Checked};
 use crate::report::{Outcome, Renderer, RunReport, Summary, github, human, jsonl, junit};
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
-use crate::trace::first_difference;
 
 /// Stack of a run, in bytes.
 const STACK: usize = 16 << 20;
@@ -34,8 +34,8 @@ pub struct Campaign {
     pub options: RunOptions,
     /// Stop at the first run that does not pass.
     pub fail_fast: bool,
-    /// Make each run twice and compare.
-    pub twice: bool,
+    /// Which runs are made twice and compared.
+    pub twice: Checked,
     /// Print nothing but failures.
     pub quiet: bool,
     /// Print each run.
@@ -153,6 +153,7 @@ impl Campaign {
             let (path, scenario, seed) = (path.clone(), scenario.clone(), task.seed);
             let (sender, flags, mut options) =
                 (sender.clone(), Arc::clone(flags), self.options.clone());
+            let twice = twice.chooses(seed);
             options.keep_trace |= twice;
             pool.spawn_fifo(move || {
                 if flags.stop.load(Ordering::SeqCst) {
@@ -245,22 +246,16 @@ pub(super) fn now() -> Instant {
 /// Judges two runs of one seed: the first report says where they part, if they do.
 fn compare(first: &mut RunReport, second: &RunReport) {
     first.wall_time += second.wall_time;
-    let trace = std::mem::take(&mut first.trace);
-    if first.outcome == Outcome::Error
-        || (first.trace_hash == second.trace_hash && first.events == second.events)
-    {
+    let parting = determinism::difference(first, second);
+    first.trace.clear();
+    if first.outcome == Outcome::Error {
         return;
     }
-    let parting = first_difference(&trace, &second.trace).unwrap_or_else(|| {
-        "no line of the traces differs: they part within a text longer than a trace shows"
-            .to_owned()
-    });
-    first.nondeterministic = true;
-    first.outcome = Outcome::Error;
-    first.error = Some(format!(
-        "not deterministic: hash {:016x} after {} events, then {:016x} after {} events\n{parting}",
-        first.trace_hash, first.events, second.trace_hash, second.events
-    ));
+    if let Some(parting) = parting {
+        first.nondeterministic = true;
+        first.outcome = Outcome::Error;
+        first.error = Some(parting);
+    }
 }
 
 /// The first Ctrl-C stops the campaign; the second ends the process.

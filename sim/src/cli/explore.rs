@@ -1,4 +1,4 @@
-//! `cargo sim explore` and `cargo sim replay`.
+//! `cargo sim explore`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,23 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::campaign::{Flags, now, watch_interrupt};
-use super::{SeedList, Stop, count, seed_list};
+use super::{SeedList, Stop, findings, seed_list};
+use crate::determinism::Checked;
 use crate::explore::campaign::{Findings, run_seed, start};
-use crate::explore::group::{Cause, Group};
-use crate::explore::{capsule, generate, marks};
-use crate::report::{Outcome, human, seconds};
+use crate::explore::group::Cause;
+use crate::explore::profile::Profile;
+use crate::explore::results::Writer;
+use crate::explore::shard::Shard;
+use crate::explore::{capsule, generate_in};
+use crate::report::seconds;
 use crate::run::{RunFn, RunOptions};
 use crate::scenario::{Time, Unit as _};
 use crate::seed::Seed;
 
 /// Seeds when neither `--seeds` nor `--for` is given.
 const DEFAULT_SEEDS: u64 = 1_000;
+/// Folder of results when `--out` is not given.
+const OUT: &str = "target/sim/explore";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExploreArgs {
@@ -34,21 +40,25 @@ pub(super) struct ExploreArgs {
     /// Runs at the same time; without it, one for each processor
     #[arg(long, short, env = "SIM_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Where the capsules of failures are written
-    #[arg(long, value_name = "DIR", default_value = "target/sim/explore")]
-    out: PathBuf,
+    /// Makes so many of the runs twice and compares them: a share like 0.1, or 10%
+    #[arg(long, value_name = "P", default_value_t)]
+    check_determinism: Checked,
+    /// Does not shrink the failures that were found
+    #[arg(long)]
+    no_shrink: bool,
+    /// Where to look
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    profile: Profile,
+    /// Share of the seeds, like 2/4; without it, what the environment of a fleet says, or all
+    #[arg(long, env = "SIM_SHARD", value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Where results and capsules are written [default: target/sim/explore, and there
+    /// shard-i-of-n for a share]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct ReplayArgs {
-    /// The capsule
-    file: PathBuf,
-    /// Tells the run in lines for people
-    #[arg(long, short)]
-    verbose: bool,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Time::parse(text).map(|Time(time)| time)
 }
 
@@ -66,23 +76,47 @@ fn progress(length: Option<u64>) -> ProgressBar {
     bar
 }
 
+impl ExploreArgs {
+    /// The share of this process.
+    #[expect(clippy::disallowed_methods, reason = "what a fleet sets; no run sees it")]
+    fn shard(&self) -> Result<Shard, Stop> {
+        let get = |name: &str| std::env::var(name).ok();
+        self.shard.map_or_else(|| Shard::of_environment(get).map_err(Stop::Usage), Ok)
+    }
+
+    fn out(&self, shard: Shard) -> PathBuf {
+        let folder = || {
+            let folder = PathBuf::from(OUT);
+            let name = format!("shard-{shard}").replace('/', "-of-");
+            if shard.is_whole() { folder } else { folder.join(name) }
+        };
+        self.out.clone().unwrap_or_else(folder)
+    }
+
+    /// The seeds of this process, and how many they are, if they end.
+    fn seeds(&self, shard: Shard) -> (Box<dyn Iterator<Item = Seed> + Send>, Option<u64>) {
+        let list: Vec<Seed> = match (&self.seeds, self.time) {
+            (Some(SeedList(list)), _) => shard.share(list.iter().copied()).collect(),
+            (None, Some(_)) => return (Box::new(shard.share((1..).map(Seed))), None),
+            (None, None) => shard.share((1..=DEFAULT_SEEDS).map(Seed)).collect(),
+        };
+        let planned = list.len() as u64;
+        (Box::new(list.into_iter()), Some(planned))
+    }
+}
+
 pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> {
     let begun = now();
     let flags = Arc::new(Flags::default());
     watch_interrupt(&flags)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let seeds: Vec<Seed> = match (&args.seeds, args.time) {
-        (Some(SeedList(list)), _) => list.clone(),
-        (None, Some(_)) => Vec::new(),
-        (None, None) => (1..=DEFAULT_SEEDS).map(Seed).collect(),
-    };
-    let planned = (!seeds.is_empty()).then_some(seeds.len() as u64);
+    let shard = args.shard()?;
+    let out = args.out(shard);
     let jobs = args.jobs.map_or_else(rayon::current_num_threads, usize::from);
-    let endless = (1..).map(Seed);
-    let results = match planned {
-        Some(_) => start(run, seeds.into_iter(), jobs, &stop)?,
-        None => start(run, endless, jobs, &stop)?,
-    };
+    let (seeds, planned) = args.seeds(shard);
+    let mut written = Writer::create(&out, args.profile)
+        .map_err(|error| Stop::Usage(format!("cannot write to {}: {error}", out.display())))?;
+    let results = start(run, args.profile, seeds, jobs, args.check_determinism, &stop)?;
     let bar = progress(planned);
     let mut findings = Findings::default();
     loop {
@@ -94,8 +128,9 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
             Ok(result) => {
                 bar.inc(1);
                 let seed = result.seed;
+                written.add(&result)?;
                 if let Some(cause) = findings.add(result) {
-                    keep(run, &args.out, &cause, seed)?;
+                    keep(run, args.profile, &out, &cause, seed)?;
                 }
                 bar.set_message(status(&findings, begun));
             }
@@ -106,120 +141,41 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
         }
     }
     bar.finish_and_clear();
-    summary(&findings, begun, &args.out)?;
+    written.finish()?;
+    findings::publish(&findings, &out)?;
+    writeln!(anstream::stderr(), "{}, {}", seconds(begun.elapsed()), status(&findings, begun))?;
+    if !args.no_shrink {
+        let capsules = findings.groups.by_cause.keys().map(|cause| findings::capsule(&out, cause));
+        super::shrink::groups(capsules, run, jobs, &flags)?;
+    }
+    for (seed, parting) in &findings.parted {
+        writeln!(anstream::stdout().lock(), "\nseed {seed} is {parting}")?;
+    }
     Ok(if flags.interrupted() {
         ExitCode::from(130)
+    } else if !findings.parted.is_empty() {
+        ExitCode::from(3)
     } else {
         ExitCode::from(u8::from(findings.groups.failures() > 0))
     })
 }
 
-fn path(out: &Path, cause: &Cause) -> PathBuf {
-    out.join(cause.slug()).join("capsule.toml")
-}
-
 /// Writes the capsule of a failure: its run is made again, for nothing of it was kept.
-fn keep(run: RunFn, out: &Path, cause: &Cause, seed: Seed) -> Result<(), Stop> {
-    let Ok(scenario) = generate(seed) else {
+fn keep(run: RunFn, profile: Profile, out: &Path, cause: &Cause, seed: Seed) -> Result<(), Stop> {
+    let Ok(scenario) = generate_in(seed, profile) else {
         return Ok(()); // the message says what is wrong with it; there is nothing to replay
     };
-    let (report, _) = run_seed(run, seed, &RunOptions::default());
+    let (report, _) = run_seed(run, seed, profile, &RunOptions::default());
     if Cause::of(&report).as_ref() != Some(cause) {
         return Err(Stop::Usage(format!(
             "seed {seed} is not deterministic: {cause:?}, and then {}",
             report.headline().unwrap_or_else(|| "it passed".to_owned())
         )));
     }
-    capsule::write(&path(out, cause), &scenario, &report).map_err(Stop::Usage)
+    capsule::write(&findings::capsule(out, cause), &scenario, &report).map_err(Stop::Usage)
 }
 
 fn status(findings: &Findings, begun: Instant) -> String {
     let wall = begun.elapsed().as_secs_f64().max(0.001);
-    let failures = findings.groups.failures();
-    format!(
-        "{:.1} seeds/s, {:.0} s simulated, {} of {} marks, {} in {}",
-        findings.runs as f64 / wall,
-        findings.sim_time.as_secs_f64(),
-        findings.marks.len(),
-        marks::MARKS.len(),
-        count(failures as usize, "failure"),
-        count(findings.groups.by_cause.len(), "group"),
-    )
-}
-
-fn summary(findings: &Findings, begun: Instant, out: &Path) -> io::Result<()> {
-    let mut to = anstream::stdout().lock();
-    writeln!(to, "marks (runs that reached it, times in all):")?;
-    for (name, (runs, times)) in &findings.marks {
-        writeln!(to, "  {name:42} {runs:>8} {times:>10}")?;
-    }
-    let never: Vec<&str> =
-        marks::MARKS.iter().copied().filter(|name| !findings.marks.contains_key(*name)).collect();
-    if never.is_empty() {
-        writeln!(to, "every mark was reached")?;
-    } else {
-        writeln!(to, "never reached: {}", never.join(", "))?;
-    }
-    let mut groups: Vec<(&Cause, &Group)> = findings.groups.by_cause.iter().collect();
-    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.runs));
-    for (cause, group) in groups {
-        writeln!(to, "\n{} x {} ({})", group.runs, cause.invariant, cause.slug())?;
-        writeln!(to, "  {}", group.message.lines().next().unwrap_or_default())?;
-        writeln!(
-            to,
-            "  seed {}, {}: cargo sim replay {}",
-            group.example,
-            count(group.steps, "step"),
-            path(out, cause).display()
-        )?;
-    }
-    if findings.groups.beyond > 0 {
-        writeln!(to, "\n{} failures more, in groups beyond the limit", findings.groups.beyond)?;
-    }
-    writeln!(
-        to,
-        "\n{} in {}: {}",
-        count(findings.runs as usize, "run"),
-        seconds(begun.elapsed()),
-        status(findings, begun)
-    )?;
-    to.flush()
-}
-
-pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
-    let scenario = crate::scenario::load(&args.file).map_err(|problems| {
-        Stop::Usage(format!("{} is no capsule\n{}", args.file.display(), problems.render(true)))
-    })?;
-    let options = RunOptions { story: args.verbose, ..RunOptions::default() };
-    let replay = capsule::replay(&scenario, run, &options)
-        .map_err(|why| Stop::Usage(format!("{}: {why}", args.file.display())))?;
-    let mut out = anstream::stdout().lock();
-    for line in &replay.report.story {
-        writeln!(out, "{line}")?;
-    }
-    match replay.report.outcome {
-        Outcome::Pass => writeln!(out, "nothing was violated (seed {})", replay.seed)?,
-        _ => writeln!(out, "{}", human::failure(&replay.report))?,
-    }
-    if replay.differences.is_empty() {
-        writeln!(out, "the same as in the capsule")?;
-    } else {
-        writeln!(out, "not the same as in the capsule:")?;
-        for difference in &replay.differences {
-            writeln!(out, "  {difference}")?;
-        }
-        let why = if replay.same_code {
-            "the code is the same: the run is not deterministic"
-        } else {
-            "the code has changed since then, or was never committed"
-        };
-        writeln!(out, "  {why}")?;
-    }
-    out.flush()?;
-    Ok(ExitCode::from(match (replay.report.outcome, replay.differences.is_empty()) {
-        (_, false) if replay.same_code => 3,
-        (Outcome::Pass, _) => 0,
-        (Outcome::Fail, _) => 1,
-        (Outcome::Error, _) => 4,
-    }))
+    format!("{:.1} seeds/s: {}", findings.runs as f64 / wall, findings::totals(findings))
 }

@@ -7,6 +7,10 @@
 mod campaign;
 mod explore;
 pub mod find;
+mod findings;
+mod merge;
+mod replay;
+mod shrink;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -14,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::determinism::Checked;
 use crate::run::{RunFn, RunOptions};
 use crate::scenario::{Problems, Scenario, Seeds, schema};
 use crate::seed::Seed;
@@ -35,8 +40,12 @@ enum Command {
     Run(RunArgs),
     /// Makes scenarios from seeds and runs them, and keeps what fails
     Explore(explore::ExploreArgs),
+    /// Joins the results of several `explore`, each run counted once
+    Merge(merge::MergeArgs),
     /// Runs a failure that was kept, and says whether it is the same
-    Replay(explore::ReplayArgs),
+    Replay(replay::ReplayArgs),
+    /// Makes a failing scenario as small as it gets
+    Shrink(shrink::ShrinkArgs),
     /// Reads scenarios and reports every mistake in them
     Check {
         /// Files or folders; without one, all of scenarios/
@@ -84,6 +93,9 @@ struct RunArgs {
     /// Makes each run twice, and shows the first event in which the two differ
     #[arg(long)]
     twice: bool,
+    /// Makes so many of the runs twice and compares them: a share like 0.1, or 10%
+    #[arg(long, value_name = "P", default_value_t, conflicts_with = "twice")]
+    check_determinism: Checked,
     /// Prints nothing but failures
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -133,7 +145,9 @@ pub fn main(run: RunFn) -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run_command(&args, run),
         Command::Explore(args) => explore::explore(&args, run),
-        Command::Replay(args) => explore::replay(&args, run),
+        Command::Merge(args) => merge::merge(&args),
+        Command::Replay(args) => replay::replay(&args, run),
+        Command::Shrink(args) => shrink::shrink(&args, run),
         Command::Check { paths } => check(&paths),
         Command::List { paths } => list(&paths),
         Command::Resolve { path, seed } => resolve(&path, seed),
@@ -265,9 +279,13 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
         scenarios: good,
         seeds: asked,
         jobs,
-        options: RunOptions { trace: args.trace.clone(), keep_trace: false, story: args.verbose },
+        options: RunOptions {
+            trace: args.trace.clone(),
+            story: args.verbose,
+            ..RunOptions::default()
+        },
         fail_fast: args.fail_fast,
-        twice: args.twice,
+        twice: if args.twice { Checked::ALL } else { args.check_determinism },
         quiet: args.quiet,
         verbose: args.verbose,
     };

@@ -10,8 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use super::generate;
+use serde::{Deserialize, Serialize};
+
+use super::generate_in;
 use super::group::{Cause, Groups};
+use super::profile::Profile;
+use crate::determinism::{self, Checked};
 use crate::report::RunReport;
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::seed::Seed;
@@ -20,16 +24,21 @@ use crate::seed::Seed;
 const STACK: usize = 16 << 20;
 
 /// What is kept of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Result {
     /// Its seed.
     pub seed: Seed,
+    /// Hash of all its events.
+    pub trace_hash: u64,
     /// Simulated time.
     pub sim_time: Duration,
     /// Rare states it reached.
     pub marks: Vec<(String, u64)>,
     /// What broke, the message, and the number of steps.
     pub failure: Option<(Cause, String, usize)>,
+    /// How a second run of it differed, if one was made and did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parted: Option<String>,
 }
 
 /// What a campaign found so far.
@@ -43,6 +52,8 @@ pub struct Findings {
     pub marks: BTreeMap<String, (u64, u64)>,
     /// What broke.
     pub groups: Groups,
+    /// Runs that went another way the second time, and how.
+    pub parted: Vec<(Seed, String)>,
 }
 
 impl Findings {
@@ -55,14 +66,20 @@ impl Findings {
             mark.0 += 1;
             mark.1 += times;
         }
+        self.parted.extend(result.parted.map(|parting| (result.seed, parting)));
         let (cause, message, steps) = result.failure?;
         self.groups.add(cause.clone(), result.seed, steps, message).then_some(cause)
     }
 }
 
 /// Makes the scenario of a seed and runs it.
-pub fn run_seed(run: RunFn, seed: Seed, options: &RunOptions) -> (RunReport, usize) {
-    match generate(seed) {
+pub fn run_seed(
+    run: RunFn,
+    seed: Seed,
+    profile: Profile,
+    options: &RunOptions,
+) -> (RunReport, usize) {
+    match generate_in(seed, profile) {
         Ok(scenario) => (run_caught(run, &scenario, seed, options), scenario.steps.len()),
         Err(problems) => {
             let name = format!("explore/{seed}");
@@ -78,8 +95,10 @@ pub fn run_seed(run: RunFn, seed: Seed, options: &RunOptions) -> (RunReport, usi
 /// When a thread cannot be started.
 pub fn start(
     run: RunFn,
+    profile: Profile,
     seeds: impl Iterator<Item = Seed> + Send + 'static,
     jobs: usize,
+    checked: Checked,
     stop: &Arc<AtomicBool>,
 ) -> io::Result<mpsc::Receiver<Result>> {
     // Bounded: workers wait for the one who counts.
@@ -91,11 +110,23 @@ pub fn start(
             while !stop.load(Ordering::SeqCst) {
                 let next = seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(seed) = next else { return };
-                let (report, steps) = run_seed(run, seed, &RunOptions::default());
+                let (report, steps) = run_seed(run, seed, profile, &RunOptions::default());
                 let failure = Cause::of(&report)
                     .map(|cause| (cause, report.headline().unwrap_or_default(), steps));
-                let result =
-                    Result { seed, sim_time: report.sim_time, marks: report.marks, failure };
+                let again = |keep_trace| {
+                    let options = RunOptions { keep_trace, ..RunOptions::default() };
+                    run_seed(run, seed, profile, &options).0
+                };
+                let parted =
+                    checked.chooses(seed).then(|| determinism::check(&report, &again)).flatten();
+                let result = Result {
+                    seed,
+                    trace_hash: report.trace_hash,
+                    sim_time: report.sim_time,
+                    marks: report.marks,
+                    failure,
+                    parted,
+                };
                 if sender.send(result).is_err() {
                     return; // nobody counts any more
                 }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::determinism;
 use crate::report::{Outcome, RunReport};
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::scenario::{Capsule, Scenario, Time};
@@ -20,15 +21,20 @@ pub fn text(scenario: &Scenario, report: &RunReport) -> Result<String, String> {
     if let Some(headline) = report.headline() {
         fixed.about = headline;
     }
-    fixed.capsule = Some(Capsule {
-        scenario: Some(scenario.name.clone()),
+    fixed.capsule = Some(section(&scenario.name, report));
+    fixed.to_toml().map_err(|error| error.to_string())
+}
+
+/// What came of a run of the scenario `name`.
+pub fn section(name: &str, report: &RunReport) -> Capsule {
+    Capsule {
+        scenario: Some(name.to_owned()),
         commit: Some(trace::COMMIT.to_owned()),
         lockfile: Some(trace::LOCKFILE.to_owned()),
         violated: Some(violated(report).to_owned()),
         at: Some(Time(at(report))),
         trace_hash: Some(format!("{:016x}", report.trace_hash)),
-    });
-    fixed.to_toml().map_err(|error| error.to_string())
+    }
 }
 
 /// Writes a capsule so that a full disk leaves the old one, not half of a new one.
@@ -36,8 +42,19 @@ pub fn text(scenario: &Scenario, report: &RunReport) -> Result<String, String> {
 /// # Errors
 /// What went wrong, with the path.
 pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(), String> {
-    let text = text(scenario, report)?;
+    write_text(path, &text(scenario, report)?)
+}
+
+/// Writes a file so that a full disk leaves the old one, not half of a new one.
+///
+/// # Errors
+/// What went wrong, with the path.
+pub fn write_text(path: &Path, text: &str) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    if path.exists() && !path.is_file() {
+        // A device or a pipe is written to, not replaced.
+        return std::fs::write(path, text).map_err(fail);
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
@@ -47,6 +64,25 @@ pub fn write(path: &Path, scenario: &Scenario, report: &RunReport) -> Result<(),
         let _ = std::fs::remove_file(&temporary);
         fail(error)
     })
+}
+
+/// Whether a file can be written there: made and removed again, if it is not there yet.
+///
+/// # Errors
+/// Why not, with the path.
+pub fn writable(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    }
+    let new = !path.exists();
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    if new {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 fn violated(report: &RunReport) -> &str {
@@ -70,8 +106,11 @@ pub struct Replay {
     pub seed: Seed,
     /// What differs from the capsule, one line each; empty: nothing.
     pub differences: Vec<String>,
-    /// Whether the capsule is of this very code, so that a difference is not to be.
-    pub same_code: bool,
+    /// Whether the commit is that of the capsule. (What was changed and not committed shows in
+    /// neither.)
+    pub same_commit: bool,
+    /// Whether a second run went another way than the first; made when something differs.
+    pub nondeterministic: bool,
 }
 
 /// Runs a capsule again and compares.
@@ -101,9 +140,11 @@ pub fn replay(scenario: &Scenario, run: RunFn, options: &RunOptions) -> Result<R
     );
     compare("trace hash", capsule.trace_hash.clone(), format!("{:016x}", report.trace_hash));
     let same = |then: &Option<String>, now: &str| then.as_deref() == Some(now);
-    // A commit with "+" or "dirty" in its name says little about the code.
-    let clean = trace::COMMIT.chars().all(|c| c.is_ascii_hexdigit());
-    let same_code =
-        clean && same(&capsule.commit, trace::COMMIT) && same(&capsule.lockfile, trace::LOCKFILE);
-    Ok(Replay { report, seed, differences, same_code })
+    let same_commit =
+        same(&capsule.commit, trace::COMMIT) && same(&capsule.lockfile, trace::LOCKFILE);
+    let nondeterministic = !differences.is_empty() && {
+        let again = run_caught(run, scenario, seed, &RunOptions { trace: None, ..options.clone() });
+        !determinism::same(&report, &again)
+    };
+    Ok(Replay { report, seed, differences, same_commit, nondeterministic })
 }

@@ -4,6 +4,7 @@
 //! dead, paused or cut off.
 
 use super::generate::Member;
+use super::profile::Profile;
 use super::swarm::Dice;
 use crate::scenario::{
     Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, FullDisk, Jump, Lag,
@@ -20,7 +21,7 @@ pub(super) struct Phase {
 
 /// What may exist in a world or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     Stall,
     Reset,
     Blackhole,
@@ -44,35 +45,60 @@ enum Family {
     Save,
     Flush,
     Disconnect,
-    Populate,
+    Fill,
+    /// The master is asked for bytes at the very edges of what it may give.
+    Probe,
+    /// A replica is cut off exactly where the backlog will begin: see [`super::edge`].
+    Edge,
+    /// A replica has to take a snapshot while something happens to it.
+    Fresh,
 }
 
-const FAMILIES: &[Family] = &[
-    Family::Stall,
-    Family::Reset,
-    Family::Reset,
-    Family::Blackhole,
-    Family::SlowLink,
-    Family::Kill,
-    Family::PowerCut,
-    Family::Restart,
-    Family::Shutdown,
-    Family::Pause,
-    Family::Lag,
-    Family::SlowDisk,
-    Family::FullDisk,
-    Family::DiskError,
-    Family::ClockJump,
-    Family::RemoveRdb,
-    Family::Follow,
-    Family::Promote,
-    Family::HandOver,
-    Family::Failover,
-    Family::Tune,
-    Family::Save,
-    Family::Flush,
-    Family::Disconnect,
-    Family::Populate,
+impl Family {
+    pub(super) const ALL: &[Self] = &[
+        Self::Stall,
+        Self::Reset,
+        Self::Blackhole,
+        Self::SlowLink,
+        Self::Kill,
+        Self::PowerCut,
+        Self::Restart,
+        Self::Shutdown,
+        Self::Pause,
+        Self::Lag,
+        Self::SlowDisk,
+        Self::FullDisk,
+        Self::DiskError,
+        Self::ClockJump,
+        Self::RemoveRdb,
+        Self::Follow,
+        Self::Promote,
+        Self::HandOver,
+        Self::Failover,
+        Self::Tune,
+        Self::Save,
+        Self::Flush,
+        Self::Disconnect,
+        Self::Fill,
+        Self::Reset,
+        Self::Probe,
+        Self::Edge,
+        Self::Fresh,
+    ];
+}
+
+/// Positions on either side of every edge that `PSYNC` has. The words in braces are fields of INFO
+/// at that moment; a write in between moves the edge, which does no harm.
+const PROBES: &[&str] = &[
+    "PSYNC {master_replid} {repl_backlog_first_byte_offset-1}",
+    "PSYNC {master_replid} {repl_backlog_first_byte_offset}",
+    "PSYNC {master_replid} {repl_backlog_first_byte_offset+1}",
+    "PSYNC {master_replid} {master_repl_offset}",
+    "PSYNC {master_replid} {master_repl_offset+1}",
+    "PSYNC {master_replid} {master_repl_offset+2}",
+    "PSYNC {master_replid2} {second_repl_offset-1}",
+    "PSYNC {master_replid2} {second_repl_offset}",
+    "PSYNC {master_replid2} {second_repl_offset+1}",
 ];
 
 /// A time of the run as a scenario writes it.
@@ -92,23 +118,26 @@ pub(super) fn order(node: &str, line: &str) -> Action {
     })
 }
 
+/// What exists in the world of a seed.
+pub(super) fn families(seed: Seed, profile: Profile) -> Vec<Family> {
+    let dice = &mut Dice::new(seed, "families");
+    let share = *dice.pick(&[0.05, 0.12, 0.25, 0.5]);
+    dice.some(profile.families(), share)
+}
+
 /// Adds the faults of a world.
 pub(super) fn add(
     mut builder: ScenarioBuilder,
     seed: Seed,
+    present: &[Family],
     members: &[Member],
     phase: &Phase,
 ) -> ScenarioBuilder {
-    let dice = &mut Dice::new(seed, "families");
-    let share = *dice.pick(&[0.05, 0.12, 0.25, 0.5]);
-    let mut present = dice.some(FAMILIES, share);
-    // `DEBUG POPULATE` writes on a replica too, which then differs from its master: only where
-    // every role stays as it is does the operator know where it belongs.
-    let roles = [Family::Follow, Family::Promote, Family::HandOver, Family::Failover];
-    if present.iter().any(|family| roles.contains(family)) {
-        present.retain(|family| *family != Family::Populate);
+    let present: Vec<Family> = present.iter().copied().filter(|f| *f != Family::Edge).collect();
+    if present.is_empty() {
+        return builder;
     }
-    let mean_ms = dice.magnitude(150, 6_000);
+    let mean_ms = Dice::new(seed, "density").magnitude(150, 6_000);
     let mut maker = Maker { dice: Dice::new(seed, "faults"), members, end_ms: phase.end_ms };
     let mut at_ms = phase.begin_ms;
     loop {
@@ -197,6 +226,8 @@ impl Maker<'_> {
                 one(Action::Lag(Lag { node: names(), read: Some(read.into()), duration }))
             }
             Family::RemoveRdb => one(Action::RemoveRdb(names())),
+            Family::Fresh => self.fresh(&node, at_ms),
+            Family::Failover => self.failover(&node, at_ms),
             Family::SlowDisk | Family::FullDisk | Family::DiskError | Family::ClockJump => {
                 one(self.machine(family, &node, at_ms))
             }
@@ -246,7 +277,12 @@ impl Maker<'_> {
                 Action::FullDisk(FullDisk { node, free: Some(free.into()), duration })
             }
             Family::DiskError => {
-                let on = *self.dice.pick(&[DiskOperation::Write, DiskOperation::Sync]);
+                let on = *self.dice.pick(&[
+                    DiskOperation::Write,
+                    DiskOperation::Sync,
+                    DiskOperation::Read,
+                    DiskOperation::Any,
+                ]);
                 Action::DiskError(DiskError { node, on: Some(on), chance: None, duration })
             }
             _ => {
@@ -255,6 +291,79 @@ impl Maker<'_> {
                 Action::ClockJump(ClockJump { node, by: Jump { by, back: self.dice.chance(0.5) } })
             }
         }
+    }
+
+    /// A process that comes back without data, and what may happen while it is given some.
+    fn fresh(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
+        let name: Names = node.into();
+        let down = Range::fixed(Time::from_u64(100_000));
+        let mut all = vec![
+            (0, Action::Kill(Down { node: name.clone(), duration: Some(down.into()) })),
+            (1, Action::RemoveRdb(name.clone())),
+        ];
+        let after_ms = 100 + self.dice.magnitude(50, 3_000);
+        let duration = self.lasting(at_ms + after_ms, 3_000);
+        match self.dice.number(0, 4) {
+            0 => all.push((after_ms, order(node, "REPLICAOF NO ONE"))),
+            1 | 2 => {
+                let on = *self.dice.pick(&[DiskOperation::Read, DiskOperation::Write]);
+                let duration = self.lasting(at_ms, 4_000);
+                all.push((
+                    2,
+                    Action::DiskError(DiskError {
+                        node: name,
+                        on: Some(on),
+                        chance: None,
+                        duration,
+                    }),
+                ));
+            }
+            3 => all.push((after_ms, Action::Kill(Down { node: name, duration }))),
+            _ => {
+                if let Some(other) = self.other(node) {
+                    let links = Links::between(node, other.as_str());
+                    all.push((
+                        after_ms,
+                        Action::partition(
+                            links,
+                            Outage::Reset,
+                            Some(std::time::Duration::from_millis(300)),
+                        ),
+                    ));
+                }
+            }
+        }
+        all
+    }
+
+    /// A hand-over. A target that has not got everything when the time is up needs a cut before.
+    fn failover(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
+        let timeout_ms = self.dice.magnitude(10, 5_000);
+        let Some(to) = self.other(node) else { return vec![(0, order(node, "FAILOVER"))] };
+        let line = match self.dice.number(0, 6) {
+            0 => "FAILOVER ABORT".to_owned(),
+            1 => "FAILOVER".to_owned(),
+            2 => format!("FAILOVER TIMEOUT {timeout_ms}"),
+            // Nodes that announce their names can be named: see `options::of_node`.
+            3 => format!("FAILOVER TO {to} 6379 TIMEOUT {timeout_ms}"),
+            _ => format!("FAILOVER TO {to} 6379 FORCE TIMEOUT {timeout_ms}"),
+        };
+        let mut all = Vec::new();
+        if self.dice.chance(0.6) {
+            let kind =
+                *self.dice.pick(&[Outage::Stall, Outage::Stall, Outage::Blackhole, Outage::Reset]);
+            let most_ms = self.dice.magnitude(100, 6_000);
+            let ms = most_ms.min(self.end_ms.saturating_sub(at_ms)).max(1);
+            let links = Links::between(node, to.as_str());
+            let length = std::time::Duration::from_millis(ms);
+            let before_ms = if self.dice.chance(0.7) { 0 } else { 200 };
+            all.push((before_ms, Action::partition(links, kind, Some(length))));
+        }
+        all.push((100, order(node, &line)));
+        if self.dice.chance(0.15) {
+            all.push((100 + timeout_ms, order(&to, "REPLICAOF NO ONE")));
+        }
+        all
     }
 
     /// What the operator does.
@@ -279,14 +388,9 @@ impl Maker<'_> {
                     say(after_ms, &member.name, &format!("REPLICAOF {node} 6379"));
                 }
             }
-            Family::Failover => {
-                let timeout_ms = self.dice.magnitude(10, 5_000);
-                let line = match self.dice.number(0, 4) {
-                    0 => "FAILOVER ABORT".to_owned(),
-                    1 => "FAILOVER".to_owned(),
-                    _ => format!("FAILOVER TIMEOUT {timeout_ms}"),
-                };
-                say(0, node, &line);
+            Family::Probe => {
+                let line = self.dice.pick(PROBES);
+                say(0, node, line);
             }
             Family::Tune => {
                 let size = self.dice.magnitude(16 << 10, 256 << 10);
@@ -317,11 +421,15 @@ impl Maker<'_> {
                 ]);
                 say(0, node, line);
             }
+            // `DEBUG POPULATE` would not do: it goes on no stream, and is for masters without
+            // replicas.
             _ => {
-                let (keys, bytes) = (self.dice.magnitude(10, 2_000), self.dice.magnitude(3, 300));
-                let prefix = self.dice.number(0, 9);
-                let top = &self.members[0].name;
-                say(0, top, &format!("DEBUG POPULATE {keys} filler{prefix} {bytes}"));
+                let keys = self.dice.magnitude(1, 20);
+                for key in 0..keys {
+                    let bytes = self.dice.magnitude(3, 20_000) as usize;
+                    let line = format!("SET filler{key} {}", "x".repeat(bytes));
+                    say(key * 5, node, &line);
+                }
             }
         }
         todo

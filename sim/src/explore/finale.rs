@@ -58,6 +58,10 @@ pub(super) fn add(
             builder = builder
                 .step(&at, Action::start(name))
                 .step(&at, order(name, "FAILOVER ABORT"))
+                // After a save that failed (the disk was full) a node refuses writes and PINGs,
+                // and so replicas, until one works. Nothing but an operator makes it try again
+                // when there is nothing new to save.
+                .step(&at, order(name, "BGSAVE"))
                 .step(&at, order(name, &follow));
         }
     }

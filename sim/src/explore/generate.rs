@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::scenario::{Problems, Scenario, Time};
 use crate::seed::Seed;
 
+use super::profile::Profile;
 use super::swarm::Dice;
-use super::{faults, finale, options};
+use super::{edge, faults, finale, options};
 
 /// A node of the world that is being made.
 pub(super) struct Member {
@@ -26,10 +27,21 @@ pub(super) struct Member {
 /// # Errors
 /// When what was generated is not valid: a mistake of the generator.
 pub fn generate(seed: Seed) -> Result<Scenario, Problems> {
+    generate_in(seed, Profile::Default)
+}
+
+/// The same under a profile.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_in(seed: Seed, profile: Profile) -> Result<Scenario, Problems> {
     let members = shape(&mut Dice::new(seed, "shape"));
     let dice = &mut Dice::new(seed, "times");
     // Faults of the first seconds meet the first full sync.
-    let faults_begin_ms = *dice.pick(&[0, 500, 3_000, 8_000]);
+    let families = faults::families(seed, profile);
+    let has_edge = families.contains(&faults::Family::Edge) && members.len() > 1;
+    let prelude_ms = if has_edge { edge::LENGTH_MS } else { 0 };
+    let faults_begin_ms = prelude_ms + *dice.pick(&[0, 500, 3_000, 8_000]);
     let faults_end_ms = faults_begin_ms + dice.number(4_000, 25_000);
     let quiet_ms = finale::LENGTH_MS + dice.number(1_000, 4_000);
     let tick_ms = *dice.pick(&[1, 2, 5, 5, 10]);
@@ -39,23 +51,33 @@ pub fn generate(seed: Seed) -> Result<Scenario, Problems> {
         .title(&title)
         .duration(&format!("{}ms", faults_end_ms + quiet_ms));
     builder = options::common(builder, &mut Dice::new(seed, "options"), &members);
+    if has_edge {
+        builder = edge::options(builder);
+    }
+    let world = options::World {
+        named: Dice::new(seed, "names").chance(0.5),
+        late_ms: (!has_edge).then_some(faults_end_ms / 2),
+    };
     for (index, member) in members.iter().enumerate() {
         builder = builder.node(&member.name);
         if let Some(parent) = member.parent {
             builder = builder.replica_of(&members[parent].name);
         }
         let dice = &mut Dice::new(seed, &format!("options of {}", member.name));
-        builder = options::of_node(builder, dice, index, faults_end_ms / 2);
+        builder = options::of_node(builder, dice, index, &member.name, &world);
     }
     builder = builder.with(|scenario| {
         options::network(scenario, &mut Dice::new(seed, "network"));
         let dice = &mut Dice::new(seed, "workload");
-        options::workload(scenario, dice, &members, faults_end_ms);
+        options::workload(scenario, dice, &members, prelude_ms, faults_end_ms);
         let tick = Time(Duration::from_millis(tick_ms));
         scenario.run.tick = Some(tick.into());
     });
+    if has_edge {
+        builder = edge::add(builder, &mut Dice::new(seed, "edge"), &members);
+    }
     let time = faults::Phase { begin_ms: faults_begin_ms, end_ms: faults_end_ms };
-    builder = faults::add(builder, seed, &members, &time);
+    builder = faults::add(builder, seed, &families, &members, &time);
     builder = finale::add(builder, &mut Dice::new(seed, "finale"), &members, faults_end_ms);
     builder.build()
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::report::{Outcome, RunReport};
@@ -14,7 +15,7 @@ use crate::seed::Seed;
 pub const MAX_GROUPS: usize = 500;
 
 /// What broke.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cause {
     /// The invariant, or `error` for a run without a verdict.
     pub invariant: String,

@@ -2,16 +2,24 @@
 //!
 //! The node says when it is in one. Must never: miss one that the node knows; a test compares.
 
-/// Names of all marks, sorted.
+/// All marks: the node's and the simulator's own.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    MARKS.iter().chain(crate::witness::MARKS).copied()
+}
+
+/// Names of the node's marks, sorted.
 pub const MARKS: &[&str] = &[
     "ack-beyond-our-offset",
     "all-replicas-closed",
     "backlog-expired",
     "cached-master-discarded",
+    "command-cut",
     "continue-at-end",
     "continue-at-first-backlog-byte",
     "continue-under-a-new-id",
     "cut-in-handshake",
+    "cut-in-loading",
+    "cut-in-transfer",
     "failover-aborted",
     "failover-answer-lost",
     "failover-completed",
@@ -24,6 +32,7 @@ pub const MARKS: &[&str] = &[
     "load-of-full-sync-failed",
     "master-gone-while-loading",
     "master-timed-out",
+    "output-limit-hit",
     "promoted-by-failover-request",
     "promotion-during-full-sync",
     "psync-to-be-tried-later",
@@ -40,7 +49,9 @@ pub const MARKS: &[&str] = &[
     "snapshot-failed",
     "snapshot-mark-across-reads",
     "snapshot-shared",
+    "soft-output-limit-hit",
     "stream-broken",
+    "transaction-cut",
     "waited-for-next-snapshot",
 ];
 
@@ -50,27 +61,36 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    fn read(folder: &Path, found: &mut BTreeSet<String>) {
+    fn read(folder: &Path, texts: &mut String) {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                read(&path, found);
+                read(&path, texts);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a file");
-                for call in [".mark(\"", "marks.push(\""] {
-                    let names = text.split(call).skip(1);
-                    found
-                        .extend(names.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
-                }
+                texts.push_str(&std::fs::read_to_string(&path).expect("a file"));
             }
         }
     }
 
     #[test]
     fn the_list_is_that_of_the_node() {
-        let mut found = BTreeSet::new();
-        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"), &mut found);
-        let listed: BTreeSet<String> = MARKS.iter().map(ToString::to_string).collect();
-        assert_eq!(found, listed);
+        let mut text = String::new();
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"), &mut text);
+        let listed: BTreeSet<&str> = MARKS.iter().copied().collect();
+        for call in [".mark(\"", "marks.push(\""] {
+            for name in text.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(listed.contains(name), "{name} is not listed");
+            }
+        }
+        for name in &listed {
+            assert!(text.contains(&format!("\"{name}\"")), "the node knows no {name}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_there_twice() {
+        let names: BTreeSet<&str> = all().collect();
+        assert_eq!(names.len(), MARKS.len() + crate::witness::MARKS.len());
+        assert!(names.len() > 40);
     }
 }

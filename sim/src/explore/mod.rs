@@ -4,6 +4,8 @@
 //! - [`campaign`]: many seeds at once, in bounded memory;
 //! - [`group`]: failures by what broke, not by seed;
 //! - [`capsule`]: a failing run as one file, and its replay;
+//! - [`profile`], [`shard`]: where a campaign looks, and which share of it one process takes;
+//! - [`results`]: what a campaign leaves behind, and joining it with that of others;
 //! - [`marks`]: the rare states that a campaign should reach.
 //!
 //! Must never: judge a run. That is for the invariants; this only asks for runs and sorts what
@@ -11,12 +13,16 @@
 
 pub mod campaign;
 pub mod capsule;
+mod edge;
 mod faults;
 mod finale;
 mod generate;
 pub mod group;
 pub mod marks;
 mod options;
+pub mod profile;
+pub mod results;
+pub mod shard;
 mod swarm;
 
-pub use generate::generate;
+pub use generate::{generate, generate_in};

@@ -61,15 +61,30 @@ pub(super) fn common(
     builder
 }
 
+/// What concerns the nodes of a world one by one.
+pub(super) struct World {
+    /// Replicas announce their names, so that `FAILOVER TO` can name them.
+    pub(super) named: bool,
+    /// Some start late, at this time at the latest.
+    pub(super) late_ms: Option<u64>,
+}
+
 /// Directives of one node, and when it starts.
 pub(super) fn of_node(
     mut builder: ScenarioBuilder,
     dice: &mut Dice,
     index: usize,
-    latest_ms: u64,
+    name: &str,
+    world: &World,
 ) -> ScenarioBuilder {
+    if world.named {
+        builder = builder.config("replica-announce-ip", name);
+    }
     builder = builder.config("save", *dice.pick(&["", "", "1 1", "3 10"]));
-    if index > 0 && dice.chance(0.2) {
+    if let Some(latest_ms) = world.late_ms
+        && index > 0
+        && dice.chance(0.2)
+    {
         let at = Time::from_u64(dice.number(0, latest_ms) * 1_000);
         builder = builder.with(|scenario| {
             if let Some((_, node)) = scenario.nodes.last_mut() {
@@ -104,12 +119,19 @@ pub(super) fn network(scenario: &mut Scenario, dice: &mut Dice) {
 }
 
 /// One or two workloads that end with the faults.
-pub(super) fn workload(scenario: &mut Scenario, dice: &mut Dice, members: &[Member], end_ms: u64) {
+pub(super) fn workload(
+    scenario: &mut Scenario,
+    dice: &mut Dice,
+    members: &[Member],
+    begin_ms: u64,
+    end_ms: u64,
+) {
     let count = if dice.chance(0.2) { 2 } else { 1 };
-    scenario.workload.0 = (0..count).map(|_| one_workload(dice, members, end_ms)).collect();
+    scenario.workload.0 =
+        (0..count).map(|_| one_workload(dice, members, begin_ms, end_ms)).collect();
 }
 
-fn one_workload(dice: &mut Dice, members: &[Member], end_ms: u64) -> Workload {
+fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64) -> Workload {
     let share = |dice: &mut Dice, exists: f64, most: u64| {
         let value = if dice.chance(exists) { dice.number(1, most) as f64 / 100.0 } else { 0.0 };
         Some(Share(value).into())
@@ -138,7 +160,7 @@ fn one_workload(dice: &mut Dice, members: &[Member], end_ms: u64) -> Workload {
         transactions: share(dice, 0.35, 50),
         pipeline: Some(between(1, pipeline).into()),
         wait,
-        start: fixed(Time::from_u64(dice.number(0, end_ms / 4) * 1_000)),
+        start: fixed(Time::from_u64((begin_ms + dice.number(0, (end_ms - begin_ms) / 4)) * 1_000)),
         stop: fixed(Time::from_u64(end_ms * 1_000)),
         ..Workload::default()
     }

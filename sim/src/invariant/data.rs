@@ -8,10 +8,10 @@
 //! must be one of them, the last that was safely saved or a newer one, and its id and offset
 //! those of that moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use replisim::event::{Digest, Event, LoadSource, Origin, Role};
+use replisim::event::{Digest, Event, LoadSource, MasterLinkState, Origin, Role};
 use replisim::replication::{Offset, ReplicationId};
 
 use super::{Fate, Found, Invariant, Sight};
@@ -25,6 +25,8 @@ pub(super) struct Data {
     /// Changes by the history that carries them, each at the offset of its last byte.
     logs: BTreeMap<ReplicationId, Vec<(Offset, Change)>>,
     copies: Vec<Copy>,
+    /// Nodes that have received a snapshot whose load has not succeeded (yet): it may be their file.
+    received: BTreeSet<NodeIndex>,
 }
 
 /// The model beside one node.
@@ -261,14 +263,23 @@ impl Data {
             }
             return;
         }
-        let copy = self.copy_of(*digest, Some(sight.node), sight.now.unix_ms);
+        let received = self.received.contains(&sight.node);
+        let copy = self
+            .copy_of(*digest, Some(sight.node), sight.now.unix_ms)
+            .or_else(|| self.copy_of(*digest, None, sight.now.unix_ms).filter(|_| received));
         let model = match copy {
             None => {
                 found.violation(node, "came back with a dataset that it never saved");
                 None
             }
             Some((index, model)) => {
-                if restored.is_some() && *restored != self.copies[index].position {
+                // Two snapshots may hold the same data at different positions: pings move those.
+                let saved_so = |copy: &Copy| {
+                    (received || copy.node == sight.node && copy.may_be_file)
+                        && copy.digest == self.copies[index].digest
+                        && copy.position == *restored
+                };
+                if restored.is_some() && !self.copies.iter().any(saved_so) {
                     found.violation(
                         node,
                         format!(
@@ -295,6 +306,7 @@ impl Data {
         }
         let model = copy.and_then(|(_, model)| model);
         if *source == LoadSource::Master {
+            self.received.remove(&sight.node);
             self.superseded(sight.node);
             self.copies.push(Copy {
                 node: sight.node,
@@ -321,6 +333,7 @@ impl Data {
     fn saved(&mut self, node: NodeIndex, digest: Digest) {
         let newest =
             self.copies.iter().rposition(|copy| copy.node == node && copy.digest == digest);
+        self.received.remove(&node);
         for (index, copy) in self.copies.iter_mut().enumerate() {
             if copy.node == node && Some(index) <= newest {
                 copy.saved = Some(index) == newest;
@@ -368,6 +381,10 @@ impl Invariant for Data {
             }
             Event::SnapshotTaken { .. } => self.snapshot(sight),
             Event::SnapshotSaved { digest, .. } => self.saved(sight.node, *digest),
+            Event::MasterLink { state: MasterLinkState::Loading, .. } => {
+                self.received.insert(sight.node);
+                self.superseded(sight.node);
+            }
             Event::Loaded { .. } => self.loaded(cluster, sight, found),
             _ => {}
         }

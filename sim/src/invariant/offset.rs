@@ -62,9 +62,12 @@ impl Invariant for Offsets {
                 );
             }
             Event::AckReceived { link, offset, .. } => {
-                let peer = state.replicas.get(link).and_then(|view| view.node);
-                if let Some(peer) = peer.map(|peer| &cluster.nodes[peer])
+                let view = state.replicas.get(link);
+                if let Some((view, peer)) = view.and_then(|view| Some((view, view.node?)))
+                    && let peer = &cluster.nodes[peer]
                     && peer.up
+                    // What an earlier life sent may still arrive after it.
+                    && peer.life == view.life
                     && peer.id == state.id
                     && *offset > peer.offset
                 {

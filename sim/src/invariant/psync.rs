@@ -4,7 +4,7 @@
 //! an id that the master may speak for, and every byte after it has been seen by the master since
 //! its backlog was begun. Both directions are judged from the streams the simulator saw.
 
-use replisim::event::{Event, FullReason, PsyncAnswer};
+use replisim::event::{Event, FullReason, PsyncAnswer, Role};
 use replisim::replication::{Offset, ReplicationId};
 
 use super::{Found, Invariant, Sight};
@@ -74,7 +74,12 @@ fn could_continue(
 ) -> bool {
     let Some(id) = state.id else { return false };
     let Some(held) = state.held_from else { return false };
-    let speaks_for = asked == id || state.second.is_some_and(|(second, _)| second == asked);
+    let speaks_for = asked == id
+        || state.second.is_some_and(|(second, last)| {
+            // How far a replica's second id reaches is where it stood itself when it learned the
+            // new one: the protocol does not tell it where its master stood.
+            second == asked && (state.role == Role::Master || from <= last)
+        });
     speaks_for
         && from <= state.offset
         && from >= held

@@ -3,6 +3,7 @@
 //! A renderer gets the reports in the order of scenario and seed, whatever the number of jobs.
 //! Must never: run anything, or decide what a result means; [`Outcome`] has been decided.
 
+pub mod events;
 pub mod github;
 pub mod human;
 pub mod jsonl;

@@ -54,7 +54,10 @@ fn keep_panics_of_runs() {
             let kept = IN_RUN.with_borrow_mut(|message| match message {
                 // The first panic is the cause; those of its unwinding are not.
                 Some(message) if message.is_empty() => {
-                    *message = format!("{text}{place}");
+                    // Empty unless RUST_BACKTRACE asks for it.
+                    let trace = std::backtrace::Backtrace::capture().to_string();
+                    let trace = if trace.starts_with("disabled") { String::new() } else { trace };
+                    *message = format!("{text}{place}\n{trace}").trim_end().to_owned();
                     true
                 }
                 Some(_) => true,

@@ -36,9 +36,6 @@ use operator::Operator;
 pub use builder::RunBuilder;
 pub use caught::run_caught;
 
-/// The host from which the operator's commands come; no fault reaches it.
-const OPERATOR: &str = "operator";
-
 /// What a run is asked for besides its scenario.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -48,6 +45,17 @@ pub struct RunOptions {
     pub keep_trace: bool,
     /// Tell the run in lines for people.
     pub story: bool,
+    /// Simulated time after which the run is broken off, without waiting for convergence.
+    pub until: Option<Duration>,
+    /// Break the run off at its first violation.
+    pub first_violation: bool,
+}
+
+impl RunOptions {
+    /// For a run of which nothing matters but its first violation.
+    pub fn to_first_violation() -> Self {
+        Self { first_violation: true, ..Self::default() }
+    }
 }
 
 /// A function that runs one scenario. It may panic: the caller reports that as an error.
@@ -102,6 +110,8 @@ pub enum RunError {
 struct Run<'a> {
     scenario: &'a ResolvedScenario,
     keep_trace: bool,
+    until: Option<Duration>,
+    first_violation: bool,
     trace_path: Option<PathBuf>,
     sim: Simulation,
     recorder: Rc<RefCell<Recorder>>,
@@ -151,14 +161,15 @@ impl<'a> Run<'a> {
             process::add(&mut sim, scenario, index, &recorder)?;
         }
         add_clients(&mut sim, scenario);
-        let operator = Operator::add(&mut sim, OPERATOR);
         Ok(Self {
             scenario,
             keep_trace: options.keep_trace,
+            until: options.until,
+            first_violation: options.first_violation,
             trace_path,
             sim,
             recorder,
-            operator,
+            operator: Operator::default(),
             done: 0,
             restarting: Vec::new(),
             last_fault: Duration::ZERO,
@@ -172,21 +183,28 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self) -> Result<RunReport, RunError> {
-        while self.sim.elapsed() < self.scenario.run.duration && !self.is_hopeless() {
+        while self.sim.elapsed() < self.scenario.run.duration && !self.is_over() {
             self.step()?;
         }
         self.converge()?;
-        self.expect_at_end()?;
+        if !self.is_over() {
+            self.expect_at_end()?;
+        }
         self.report()
     }
 
-    fn is_hopeless(&self) -> bool {
-        self.recorder.borrow().is_hopeless()
+    /// Whether there is nothing more to learn.
+    fn is_over(&self) -> bool {
+        let recorder = self.recorder.borrow();
+        recorder.is_hopeless()
+            || (self.first_violation && !recorder.violations.is_empty())
+            || self.until.is_some_and(|until| self.sim.elapsed() >= until)
     }
 
     /// Does what is due and goes on by a tick.
     fn step(&mut self) -> Result<(), RunError> {
         self.do_steps()?;
+        self.operator.attend(&mut self.sim)?;
         self.sim.step()?;
         self.notice_exits();
         self.operator.collect(&mut self.recorder.borrow_mut());
@@ -259,7 +277,7 @@ impl<'a> Run<'a> {
         let deadline =
             (self.last_fault + bound).max(self.scenario.run.duration + Duration::from_secs(1));
         loop {
-            if self.is_hopeless() {
+            if self.is_over() {
                 return Ok(());
             }
             let core = self.core();

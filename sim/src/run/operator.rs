@@ -1,7 +1,8 @@
 //! The operator: someone with redis-cli and a way to every node that no fault reaches.
 //!
 //! Each order is a connection of its own, so that one that hangs holds up no other. What came of
-//! an order is judged when it is collected.
+//! an order is judged when it is collected. While there is no order the operator's host runs
+//! nothing.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,10 +13,14 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::env::SimEnv;
+use crate::process::Exit;
 use crate::recorder::Recorder;
-use crate::simulation::Simulation;
+use crate::simulation::{SimError, Simulation};
 use crate::workload::client::Client;
+use crate::world::{HostId, HostStatus};
 
+/// The host from which the operator's commands come; no fault reaches it.
+const OPERATOR: &str = "operator";
 /// How long the operator waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,37 +51,38 @@ struct Desk {
 }
 
 /// See the module's text.
+#[derive(Default)]
 pub(super) struct Operator {
+    /// Its host, which joins the world with the first order: links cost time at every step.
+    host: Option<HostId>,
     desk: Rc<RefCell<Desk>>,
     bell: Rc<Notify>,
 }
 
 impl Operator {
-    /// Adds the operator's host to the world.
-    pub(super) fn add(sim: &mut Simulation, host: &str) -> Self {
-        let desk = Rc::new(RefCell::new(Desk::default()));
-        let bell = Rc::new(Notify::new());
-        let (orders, ring) = (desk.clone(), bell.clone());
-        sim.add_client(host, move |env| async move {
-            loop {
-                let next = orders.borrow_mut().orders.pop_front();
-                match next {
-                    Some(order) => {
-                        tokio::task::spawn_local(carry_out(env.clone(), order, orders.clone()));
-                    }
-                    None => ring.notified().await,
-                }
-            }
-        });
-        Self { desk, bell }
-    }
-
     /// Gives an order.
     pub(super) fn give(&self, order: Order) {
         let mut desk = self.desk.borrow_mut();
         desk.open += 1;
         desk.orders.push_back(order);
         self.bell.notify_one();
+    }
+
+    /// Calls the operator if there is an order. To be called before every step.
+    pub(super) fn attend(&mut self, sim: &mut Simulation) -> Result<(), SimError> {
+        if self.desk.borrow().orders.is_empty() {
+            return Ok(());
+        }
+        match self.host {
+            None => {
+                let (desk, bell) = (self.desk.clone(), self.bell.clone());
+                let software = move |env| work(env, desk.clone(), bell.clone());
+                self.host = Some(sim.add_host(OPERATOR, software));
+            }
+            Some(host) if sim.world().status(host) == HostStatus::Down => sim.restart(OPERATOR)?,
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     /// Whether every order has been judged.
@@ -88,6 +94,24 @@ impl Operator {
     pub(super) fn collect(&self, recorder: &mut Recorder) {
         for (node, complaint) in self.desk.borrow_mut().complaints.drain(..) {
             recorder.violation("expect", &node, complaint);
+        }
+    }
+}
+
+/// Carries out orders until there are none.
+async fn work(env: SimEnv, desk: Rc<RefCell<Desk>>, bell: Rc<Notify>) -> Exit {
+    loop {
+        let next = desk.borrow_mut().orders.pop_front();
+        match next {
+            Some(order) => {
+                let (env, desk, bell) = (env.clone(), desk.clone(), bell.clone());
+                tokio::task::spawn_local(async move {
+                    carry_out(env, order, desk).await;
+                    bell.notify_one();
+                });
+            }
+            None if desk.borrow().open == 0 => return Ok(()),
+            None => bell.notified().await,
         }
     }
 }
@@ -107,8 +131,64 @@ async fn talk(env: &SimEnv, order: &Order) -> std::io::Result<Bytes> {
     }
     let mut last = Bytes::new();
     for command in &order.commands {
+        let command = filled_in(&mut client, command).await?;
         let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
         last = client.call(&words).await?;
     }
     Ok(last)
+}
+
+/// The command with each word `{field}`, `{field+N}` or `{field-N}` replaced by what `INFO` says at
+/// this moment. Any other word, and a field that INFO does not have, stays as it is.
+async fn filled_in(
+    client: &mut Client<SimEnv>,
+    command: &[Vec<u8>],
+) -> std::io::Result<Vec<Vec<u8>>> {
+    if !command.iter().any(|word| field_of(word).is_some()) {
+        return Ok(command.to_vec());
+    }
+    let info = client.call(&[b"INFO", b"everything"]).await?;
+    let info = String::from_utf8_lossy(&info).into_owned();
+    Ok(command.iter().map(|word| value_of(word, &info).unwrap_or_else(|| word.clone())).collect())
+}
+
+/// `{name+N}` as its name and N.
+fn field_of(word: &[u8]) -> Option<(&str, i64)> {
+    let inner = std::str::from_utf8(word).ok()?.strip_prefix('{')?.strip_suffix('}')?;
+    let (name, shift) = match inner.find(['+', '-']) {
+        Some(at) => (&inner[..at], inner[at..].parse().ok()?),
+        None => (inner, 0),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some((name, shift))
+}
+
+fn value_of(word: &[u8], info: &str) -> Option<Vec<u8>> {
+    let (name, shift) = field_of(word)?;
+    let line = info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
+    let value = line?;
+    if shift == 0 {
+        return Some(value.as_bytes().to_vec());
+    }
+    Some((value.parse::<i64>().ok()? + shift).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value_of;
+
+    #[test]
+    fn words_in_braces_stand_for_fields() {
+        let info = "# Replication\r\nmaster_replid:ab12\r\nmaster_repl_offset:41\r\n";
+        let filled = |word: &str| {
+            let value = value_of(word.as_bytes(), info);
+            value.map(|value| String::from_utf8(value).expect("text"))
+        };
+        assert_eq!(filled("{master_replid}"), Some("ab12".into()));
+        assert_eq!(filled("{master_repl_offset+2}"), Some("43".into()));
+        assert_eq!(filled("{master_repl_offset-1}"), Some("40".into()));
+        for word in ["{nothing}", "{tag}key", "{}", "{master_replid+1}", "master_replid", "{a b}"] {
+            assert_eq!(filled(word), None, "{word}");
+        }
+    }
 }

@@ -94,10 +94,11 @@ impl Run<'_> {
             }
             StepAction::FullDisk { node, free } => self.sim.disk_full(node, Some(*free))?,
             StepAction::DiskError { node, on, .. } => {
+                let fails = |which| *on == which || *on == DiskOperation::Any;
                 let errors = DiskErrors {
-                    read: *on == DiskOperation::Read,
-                    write: *on == DiskOperation::Write,
-                    sync: *on == DiskOperation::Sync,
+                    read: fails(DiskOperation::Read),
+                    write: fails(DiskOperation::Write),
+                    sync: fails(DiskOperation::Sync),
                 };
                 self.sim.disk_error(node, errors)?;
             }

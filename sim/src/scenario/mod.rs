@@ -55,6 +55,7 @@ pub use spot::{Names, Spot};
 pub use step::*;
 pub use validate::INVARIANTS;
 pub use value::*;
+pub(crate) use write::table_text;
 
 use crate::seed::Seed;
 

@@ -242,27 +242,31 @@ impl Scenario {
     /// # Errors
     /// When a number does not fit into TOML's 63 bits.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        let table = Table::try_from(self)?;
-        let mut text = String::new();
-        scalars(&table, &mut text);
-        for (key, value) in table {
-            match value {
-                Value::Table(inner) if key == "nodes" => {
-                    for (name, node) in inner {
-                        section(&format!("[nodes.{}]", quoted(&name)), &node, &mut text);
-                    }
-                }
-                Value::Array(items) if items.iter().any(Value::is_table) => {
-                    for item in items {
-                        section(&format!("[[{key}]]"), &item, &mut text);
-                    }
-                }
-                value @ Value::Table(_) => section(&format!("[{key}]"), &value, &mut text),
-                _ => {}
-            }
-        }
-        Ok(text)
+        Ok(table_text(&Table::try_from(self)?))
     }
+}
+
+/// The text of a scenario's table, laid out as people write it.
+pub(crate) fn table_text(table: &Table) -> String {
+    let mut text = String::new();
+    scalars(table, &mut text);
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) if key == "nodes" => {
+                for (name, node) in inner {
+                    section(&format!("[nodes.{}]", quoted(name)), node, &mut text);
+                }
+            }
+            Value::Array(items) if items.iter().any(Value::is_table) => {
+                for item in items {
+                    section(&format!("[[{key}]]"), item, &mut text);
+                }
+            }
+            value @ Value::Table(_) => section(&format!("[{key}]"), value, &mut text),
+            _ => {}
+        }
+    }
+    text
 }
 
 fn section(header: &str, value: &Value, text: &mut String) {

@@ -1,16 +1,18 @@
-//! What both ends of a connection can see, as a state machine without bytes.
+//! A connection: its bytes on their way, and what both ends can see.
 //!
-//! turmoil carries the bytes; this decides when they may be read, when the other side has room
-//! for more, and when an end learns that the other is gone. Every function is told the time and
-//! whether the link passes; none looks anything up.
+//! Decides when bytes may be read, when the other side has room for more, and when an end learns
+//! that the other is gone. Every function is told the time and whether the link passes; none
+//! looks anything up.
 //!
-//! Must never: own bytes, or wake anybody itself. Wakers are handed to the caller, who wakes them
-//! when nothing is borrowed any more.
+//! Must never: wake anybody itself. Wakers are handed to the caller, who wakes them when nothing
+//! is borrowed any more.
 
 use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
 use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
 
 use crate::world::HostId;
 
@@ -34,7 +36,9 @@ struct Segment {
 /// One direction of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
-    /// Bytes in the receiver's buffer.
+    /// What has been written and not been read, as far as anybody will ever read it.
+    bytes: BytesMut,
+    /// How many bytes are in the receiver's buffer.
     arrived: usize,
     in_flight: VecDeque<Segment>,
     /// Bytes written for which the writer has seen no ack; limited by the window.
@@ -49,6 +53,8 @@ pub(crate) struct Pipe {
     /// Dead for ever: a blackhole or a power cut swallowed a part of it.
     lost: bool,
     reader: Option<Waker>,
+    /// When the reader is going to be woken, because something arrives.
+    reader_due: Option<Duration>,
     writer: Option<Waker>,
 }
 
@@ -76,10 +82,17 @@ impl Pipe {
     /// Whatever is still on its way never arrives.
     fn drop_in_flight(&mut self) {
         self.in_flight.clear();
+        self.bytes.truncate(self.arrived);
         self.rst = None;
         if !self.fin_arrived {
             self.fin = None;
         }
+    }
+
+    /// Nobody reads what has arrived.
+    fn discard_arrived(&mut self) {
+        let unread = std::mem::take(&mut self.arrived);
+        self.bytes.advance(unread.min(self.bytes.len()));
     }
 
     fn wake(&mut self, wakers: &mut Wakers) {
@@ -135,12 +148,7 @@ pub(crate) enum Readable {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Writable {
     /// There is room for so many bytes.
-    Room {
-        /// Bytes.
-        bytes: usize,
-        /// Whether anybody will ever read them: if not, they are counted and not carried.
-        carried: bool,
-    },
+    Room(usize),
     /// The connection failed.
     Failed(io::ErrorKind),
     /// Nothing until somebody wakes the writer.
@@ -224,11 +232,15 @@ impl Conn {
         }
     }
 
-    /// `side` has read `len` bytes; `acks_pass` is about the link it sends over.
-    pub fn consumed(&mut self, side: usize, len: usize, acks_pass: bool, wakers: &mut Wakers) {
+    /// `side` reads `into.len()` bytes that have arrived; `acks_pass` is about the link it sends
+    /// over.
+    pub fn read(&mut self, side: usize, into: &mut [u8], acks_pass: bool, wakers: &mut Wakers) {
         let acks_lost = self.pipes[side].lost;
         let pipe = &mut self.pipes[1 - side];
-        debug_assert!(len <= pipe.arrived, "read more than has arrived");
+        let len = into.len();
+        assert!(len <= pipe.arrived, "read more than has arrived");
+        into.copy_from_slice(&pipe.bytes[..len]);
+        pipe.bytes.advance(len);
         pipe.arrived -= len;
         if acks_lost {
             return;
@@ -254,22 +266,54 @@ impl Conn {
         if pipe.unacked >= window {
             return Writable::Wait;
         }
-        Writable::Room {
-            bytes: window - pipe.unacked,
-            carried: !pipe.lost && self.ends[1 - side].open,
-        }
+        Writable::Room(window - pipe.unacked)
     }
 
-    /// `side` has written a segment that would arrive at `at`.
-    pub fn wrote(&mut self, side: usize, len: usize, at: Duration, wakers: &mut Wakers) {
+    /// `side` writes a segment that would arrive at `at`; `passes` is about the link it sends
+    /// over. When the reader is to be woken, if it waits and that was not known.
+    pub fn write(
+        &mut self,
+        side: usize,
+        segment: &[u8],
+        at: Duration,
+        passes: bool,
+    ) -> Option<Duration> {
+        let carried = self.ends[1 - side].open;
         let pipe = &mut self.pipes[side];
-        pipe.unacked += len;
+        pipe.unacked += segment.len();
         if pipe.lost {
-            return;
+            return None;
         }
         let at = at.max(pipe.last_arrival());
-        pipe.in_flight.push_back(Segment { len, at });
-        wakers.extend(pipe.reader.take());
+        pipe.in_flight.push_back(Segment { len: segment.len(), at });
+        if carried {
+            pipe.bytes.extend_from_slice(segment);
+        }
+        if !passes || pipe.reader.is_none() {
+            return None; // the heal wakes the reader; one that runs will ask
+        }
+        self.schedule(1 - side, at)
+    }
+
+    /// The reader at `side` is to be woken at `at`: that time, unless it will be woken by then.
+    pub fn schedule(&mut self, side: usize, at: Duration) -> Option<Duration> {
+        let pipe = &mut self.pipes[1 - side];
+        if pipe.reader_due.is_some_and(|due| due <= at) {
+            return None;
+        }
+        pipe.reader_due = Some(at);
+        Some(at)
+    }
+
+    /// What was scheduled for the reader at `side` at `at` is due: who is to be woken, unless
+    /// it has been scheduled anew since.
+    pub fn due(&mut self, side: usize, at: Duration) -> Option<Waker> {
+        let pipe = &mut self.pipes[1 - side];
+        if pipe.reader_due != Some(at) {
+            return None;
+        }
+        pipe.reader_due = None;
+        pipe.reader.take()
     }
 
     /// `side` ends its stream; the news arrives at `at`.
@@ -293,7 +337,8 @@ impl Conn {
             return;
         }
         self.ends[side].open = false;
-        let unread = std::mem::take(&mut self.pipes[1 - side].arrived) > 0;
+        let unread = self.pipes[1 - side].arrived > 0;
+        self.pipes[1 - side].discard_arrived();
         if unread {
             self.reset_peer(side, at, wakers);
         } else {
@@ -317,7 +362,7 @@ impl Conn {
         if end.open {
             end.open = false;
             end.forgotten = true;
-            self.pipes[1 - side].arrived = 0;
+            self.pipes[1 - side].discard_arrived();
         }
     }
 
@@ -334,6 +379,7 @@ impl Conn {
         if data || fin {
             pipe.in_flight.clear();
             pipe.arrived = 0;
+            pipe.bytes.clear();
             pipe.fin = None;
         }
         data || fin

@@ -1,15 +1,12 @@
-//! A connected stream: turmoil carries the bytes, the world says when.
+//! A connected stream, held by a process; the world holds the connection.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use replisim::env::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
 use turmoil::net::TcpStream;
 
 use super::conn::{ConnId, Readable, Writable};
@@ -20,54 +17,13 @@ pub struct SimStream {
     world: World,
     id: ConnId,
     side: usize,
-    tcp: TcpStream,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// turmoil's own stream, from the handshake: nothing is sent over it but its end.
+    _tcp: TcpStream,
 }
 
 impl SimStream {
     pub(crate) fn new(world: World, id: ConnId, side: usize, tcp: TcpStream) -> Self {
-        Self { world, id, side, tcp, timer: None }
-    }
-
-    /// Reads at most `len` bytes that have arrived, across turmoil's messages.
-    fn poll_carrier(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-        len: usize,
-    ) -> Poll<io::Result<usize>> {
-        let mut part = ReadBuf::new(buf.initialize_unfilled_to(len));
-        while part.remaining() > 0 {
-            let before = part.filled().len();
-            match Pin::new(&mut self.tcp).poll_read(cx, &mut part) {
-                Poll::Ready(Ok(())) if part.filled().len() > before => {}
-                Poll::Ready(Ok(())) => {
-                    return Poll::Ready(Err(io::Error::other("turmoil lost bytes of a stream")));
-                }
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                // Sent in this tick, and the receiver's turn came first: turmoil delivers at
-                // the start of its next one, and wakes us.
-                Poll::Pending => break,
-            }
-        }
-        let got = part.filled().len();
-        if got == 0 {
-            return Poll::Pending;
-        }
-        buf.advance(got);
-        Poll::Ready(Ok(got))
-    }
-
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
-        let wait = at.saturating_sub(self.world.now());
-        let timer = match &mut self.timer {
-            Some(timer) => {
-                timer.as_mut().reset(Instant::now() + wait);
-                timer
-            }
-            none => none.insert(Box::pin(sleep(wait))),
-        };
-        timer.as_mut().poll(cx)
+        Self { world, id, side, _tcp: tcp }
     }
 }
 
@@ -81,18 +37,10 @@ impl AsyncRead for SimStream {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        loop {
-            match me.world.readable(me.id, me.side, buf.remaining(), cx.waker()) {
-                Readable::Bytes(len) => {
-                    let got = ready!(me.poll_carrier(cx, buf, len))?;
-                    me.world.consumed(me.id, me.side, got);
-                    return Poll::Ready(Ok(()));
-                }
-                Readable::End => return Poll::Ready(Ok(())),
-                Readable::Failed(kind) => return Poll::Ready(Err(os_error(kind))),
-                Readable::NotBefore(at) => ready!(me.poll_until(cx, at)),
-                Readable::Wait => return Poll::Pending,
-            }
+        match me.world.read(me.id, me.side, buf, cx.waker()) {
+            Readable::Bytes(_) | Readable::End => Poll::Ready(Ok(())),
+            Readable::Failed(kind) => Poll::Ready(Err(os_error(kind))),
+            Readable::NotBefore(_) | Readable::Wait => Poll::Pending,
         }
     }
 }
@@ -107,26 +55,11 @@ impl AsyncWrite for SimStream {
         if data.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (answer, segment) = me.world.writable(me.id, me.side, cx.waker());
-        let (room, carried) = match answer {
-            Writable::Room { bytes, carried } => (bytes, carried),
-            Writable::Failed(kind) => return Poll::Ready(Err(os_error(kind))),
-            Writable::Wait => return Poll::Pending,
-        };
-        let mut done = 0;
-        for chunk in data[..data.len().min(room)].chunks(segment) {
-            if carried {
-                match Pin::new(&mut me.tcp).poll_write(cx, chunk) {
-                    Poll::Ready(Ok(n)) => debug_assert_eq!(n, chunk.len()),
-                    Poll::Ready(Err(e)) if done == 0 => return Poll::Ready(Err(e)),
-                    Poll::Pending if done == 0 => return Poll::Pending,
-                    Poll::Ready(Err(_)) | Poll::Pending => break,
-                }
-            }
-            me.world.wrote(me.id, me.side, chunk.len());
-            done += chunk.len();
+        match me.world.write(me.id, me.side, data, cx.waker()) {
+            Writable::Room(written) => Poll::Ready(Ok(written)),
+            Writable::Failed(kind) => Poll::Ready(Err(os_error(kind))),
+            Writable::Wait => Poll::Pending,
         }
-        Poll::Ready(Ok(done))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -65,7 +65,10 @@ impl<E: Env> Client<E> {
 
     /// Sends commands in one go and waits for all their replies.
     pub async fn pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> io::Result<Vec<Bytes>> {
-        let mut out = BytesMut::new();
+        // Room for the arguments, and for their headers.
+        let words = commands.iter().flatten();
+        let room = words.map(|word| word.len() + 16).sum::<usize>() + 16 * commands.len();
+        let mut out = BytesMut::with_capacity(room);
         for command in commands {
             let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
             encode_command(&mut out, &args);

@@ -8,6 +8,8 @@ use crate::scenario::WorkloadSpec;
 /// A command, name first.
 pub(super) type Command = Vec<Vec<u8>>;
 
+const HEX: [u8; 16] = *b"0123456789abcdef";
+
 /// What a client sends in one go, all to one database.
 pub(super) enum Work {
     /// To a node that is read from.
@@ -109,7 +111,8 @@ impl Generator {
         let mut value = format!("{}.{}.", self.name, self.written).into_bytes();
         while value.len() < length {
             let word = self.rng.next_u64();
-            value.extend_from_slice(format!("{word:016x}").as_bytes());
+            let digits = (0..16).map(|i| HEX[(word >> (60 - 4 * i)) as usize & 15]);
+            value.extend(digits);
         }
         value.truncate(length.max(1));
         value

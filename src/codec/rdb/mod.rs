@@ -18,6 +18,7 @@
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.
 
+mod dump;
 pub mod intset;
 pub mod listpack;
 pub mod packed;
@@ -28,6 +29,7 @@ mod writer;
 pub mod ziplist;
 pub mod zipmap;
 
+pub use dump::{RestoreError, dump, restore};
 pub use reader::Loader;
 pub use writer::encode;
 

@@ -210,12 +210,7 @@ fn refused_by_name_and_offset() {
         ("0000", b"", 5, "cannot read RDB version 0000"),
         ("+001", b"", 5, "cannot read RDB version +001"),
         ("0010", b"\x07\x01k", 9, "type 7 (module) is not supported"),
-        (
-            "0010",
-            b"\xfe\x00\x12\x01k",
-            11,
-            "type 18 (list as quicklist of listpacks) is not supported",
-        ),
+        ("0010", b"\xfe\x00\x16\x01k", 11, "type 22 (unknown) is not supported"),
         ("0010", b"\xf5\x00", 9, "functions (FUNCTION LOAD) are not supported"),
         ("0010", b"\xf7\x00", 9, "data of modules (MODULE_AUX) are not supported"),
         ("0010", b"\xfe\x10", 9, "database 16 does not exist here (databases is 16)"),

@@ -12,8 +12,11 @@ const WHAT: &str = "zipmap";
 const LONG_LENGTH: u8 = 254;
 const END: u8 = 255;
 
+/// A field and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The fields and values of a zipmap, in its order.
-pub fn read(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, PackError> {
+pub fn read(bytes: &[u8]) -> Result<Vec<Pair<'_>>, PackError> {
     let mut pieces = Pieces::new(WHAT, bytes);
     let claimed = pieces.byte()?;
     let mut pairs = Vec::new();

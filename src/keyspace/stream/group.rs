@@ -108,14 +108,14 @@ impl Group {
     }
 
     pub(super) fn digest(&self, seed: u64) -> u64 {
-        let mut head = [0; 32];
+        // Who has asked in vain, and how often entries were asked for again, is told to no replica.
+        let mut head = [0; 24];
         head[..16].copy_from_slice(&self.last_id.to_bytes());
-        head[16..24].copy_from_slice(&self.sum.to_le_bytes());
-        head[24..].copy_from_slice(&(self.consumers.len() as u64).to_le_bytes());
+        head[16..].copy_from_slice(&self.sum.to_le_bytes());
         xxh3_64_with_seed(&head, seed)
     }
 }
 
 fn hash(id: StreamId, pending: &Pending) -> u64 {
-    xxh3_64_with_seed(&id.to_bytes(), xxh3_64(&pending.consumer) ^ pending.deliveries)
+    xxh3_64_with_seed(&id.to_bytes(), xxh3_64(&pending.consumer))
 }

@@ -175,9 +175,6 @@ impl StreamValue {
         if inner.len == 0 && id <= inner.last_id {
             return Some(inner.entries_added);
         }
-        if id != StreamId::MIN && id < inner.max_deleted_id {
-            return None;
-        }
         if id >= inner.last_id {
             return (id == inner.last_id).then_some(inner.entries_added);
         }

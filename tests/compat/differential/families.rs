@@ -137,16 +137,18 @@ pub static SORTED_SETS: &[(Order, &str)] = &[
     (Exact, "ZMSCORE $z @m+"),
     (Exact, "ZRANGE|ZREVRANGE $z #i #i WITHSCORES?"),
     (Exact, "ZRANGE $z #r #r BYSCORE REV? (LIMIT #i #i)? WITHSCORES?"),
-    (Exact, "ZRANGE $z #y #y BYLEX REV? (LIMIT #i #i)?"),
+    // By member only where all scores are equal: Redis promises nothing elsewhere.
+    (Exact, "ZADD $q 0 @m"),
+    (Exact, "ZRANGE $q #y #y BYLEX REV? (LIMIT #i #i)?"),
     (Exact, "ZRANGESTORE $z $z #i #i REV?"),
     (Exact, "ZRANGESTORE $z $z #r #r BYSCORE (LIMIT #i #i)?"),
     (Exact, "ZRANGEBYSCORE|ZREVRANGEBYSCORE $z #r #r WITHSCORES? (LIMIT #i #i)?"),
-    (Exact, "ZRANGEBYLEX|ZREVRANGEBYLEX $z #y #y (LIMIT #i #i)?"),
+    (Exact, "ZRANGEBYLEX|ZREVRANGEBYLEX $q #y #y (LIMIT #i #i)?"),
     (Exact, "ZCOUNT $z #r #r"),
-    (Exact, "ZLEXCOUNT $z #y #y"),
+    (Exact, "ZLEXCOUNT $q #y #y"),
     (Exact, "ZREMRANGEBYRANK $z #i #i"),
     (Exact, "ZREMRANGEBYSCORE $z #r #r"),
-    (Exact, "ZREMRANGEBYLEX $z #y #y"),
+    (Exact, "ZREMRANGEBYLEX $q #y #y"),
     (Exact, "ZPOPMIN|ZPOPMAX $z #c?"),
     (Exact, "ZMPOP 2 $z $z MIN|MAX (COUNT #c)?"),
     (Exact, "ZUNION|ZINTER 2 $z|$t $z (WEIGHTS #d #d)? (AGGREGATE SUM|MIN|MAX)? WITHSCORES?"),
@@ -204,13 +206,6 @@ pub static POSITIONS: &[(Order, &str)] = &[
     (Exact, "GEORADIUS $g 15 37 200|5000 km ASC WITHDIST? WITHCOORD? (COUNT #c)?"),
     (Exact, "GEORADIUSBYMEMBER $g @m 3000 km DESC (STORE $g)?"),
     (Exact, "ZRANGE $g 0 -1 WITHSCORES"),
-];
-
-/// `SORT`; lists, sets and sorted sets are needed with it.
-pub static SORT: &[(Order, &str)] = &[
-    (Exact, "SORT|SORT_RO $l|$z|$t ALPHA (LIMIT #i #i)? ASC|DESC?"),
-    (Exact, "SORT $l ALPHA (BY s*)? (GET #)? (GET s*)? (GET h*->f1)? (STORE $l)?"),
-    (Exact, "SORT $l DESC?"),
 ];
 
 /// Streams and consumer groups.

@@ -3,7 +3,7 @@
 //! A template is words with spaces between them:
 //!
 //! - `$s` a key that mostly holds a string; `$l` list, `$t` set, `$h` hash, `$z` sorted set,
-//!   `$x` stream, `$b` bitmap, `$p` HyperLogLog, `$g` positions; `$*` any of them;
+//!   `$q` sorted set of equal scores, `$x` stream, `$b` bitmap, `$p` HyperLogLog, `$g` positions; `$*` any of them;
 //! - `@v` a value, `@m` a member, `@f` a field; `#i` a small integer, `#n` any integer,
 //!   `#d` a number, `#r` a score or an end of a range of them, `#y` an end of a lexical range,
 //!   `#x` a stream id, `#c` a count (0 to 5), `#T` a long time to live, `#o` a bit offset;
@@ -141,7 +141,7 @@ impl Draw {
 
     fn key(&mut self, kind: u8) -> Vec<u8> {
         const KINDS: &[u8] = b"slthzxbpg";
-        let wrong = kind == b'*' || self.below(25) == 0;
+        let wrong = kind == b'*' || (kind != b'q' && self.below(25) == 0);
         let kind = if wrong { KINDS[self.below(KINDS.len())] } else { kind };
         vec![kind, b'1' + self.below(3) as u8]
     }

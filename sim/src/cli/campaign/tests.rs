@@ -18,7 +18,7 @@ fn campaign(seeds: &str, jobs: usize) -> Campaign {
         jobs,
         options: RunOptions::default(),
         fail_fast: false,
-        twice: false,
+        twice: Checked::default(),
         quiet: false,
         verbose: false,
     }
@@ -135,13 +135,13 @@ fn fickle(scenario: &ResolvedScenario, options: &RunOptions) -> RunReport {
 
 #[test]
 fn runs_that_differ_are_shown_with_the_event_where_they_part() {
-    let twice = Campaign { twice: true, ..campaign("1", 1) };
+    let twice = Campaign { twice: Checked::ALL, ..campaign("1", 1) };
     let (code, text) = human(twice, fickle);
     assert_eq!(code, 3);
     assert!(text.contains("not deterministic"), "{text}");
     assert!(text.contains("they part at event 2:"), "{text}");
     assert!(text.contains("both:   the same"), "{text}");
     assert!(text.contains("number 0") && text.contains("number 1"), "{text}");
-    let (code, lines) = run(Campaign { twice: true, ..campaign("1,5", 2) }, by_seed);
+    let (code, lines) = run(Campaign { twice: Checked::ALL, ..campaign("1,5", 2) }, by_seed);
     assert_eq!((code, lines.len()), (0, 4));
 }

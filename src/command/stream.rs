@@ -1,6 +1,0 @@
-//! Streams (Redis: t_stream.c).
-
-use super::table::Command;
-
-/// Commands of this file.
-pub const COMMANDS: &[Command] = &[];
