@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::long_double::{LongDouble, Parsed};
 use super::{Args, CommandError, Ctx};
 
 /// The nil of a command that found nothing where it may not wait. Who waited in vain is always
@@ -58,16 +59,14 @@ pub fn block_on(
 /// (timeout.c `getTimeoutFromObjectOrReply`).
 pub fn deadline(ctx: &Ctx<'_>, seconds: &[u8]) -> Result<Option<Duration>, CommandError> {
     let other = |text: &str| CommandError::Other(text.into());
-    let text = std::str::from_utf8(seconds).ok().filter(|text| text.trim() == *text);
-    let seconds: f64 = text
-        .and_then(|text| text.parse().ok())
-        .filter(|seconds: &f64| !seconds.is_nan())
-        .ok_or_else(|| other("timeout is not a float or out of range"))?;
+    let seconds = match LongDouble::parse(seconds) {
+        Some(Parsed::Finite(seconds)) => seconds.to_string().parse().unwrap_or(f64::INFINITY),
+        Some(Parsed::Infinite) => f64::INFINITY,
+        None => return Err(other("timeout is not a float or out of range")),
+    };
     let millis = (seconds * 1000.0).ceil();
-    if millis >= 9_223_372_036_854_775_807.0 {
-        return Err(other("timeout is out of range"));
-    }
-    if seconds < 0.0 {
+    // Past the range 7.0.15 overflows, and takes what comes of it for negative.
+    if seconds < 0.0 || millis >= 9_223_372_036_854_775_807.0 {
         return Err(other("timeout is negative"));
     }
     // Not negative and in range by the checks above.

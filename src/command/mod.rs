@@ -14,6 +14,8 @@ mod connection;
 mod counter;
 mod debug;
 mod dump;
+#[cfg(test)]
+mod effects_tests;
 mod error;
 mod expire;
 mod flush;

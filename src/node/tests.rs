@@ -554,3 +554,63 @@ fn a_server_without_an_address_does_not_start() {
     assert_eq!(world.hosts[0].exit, Some(1));
     assert!(world.logged(0, "not listen anywhere"));
 }
+
+#[test]
+fn who_waits_for_a_key_is_served_in_order() {
+    let mut world = linked("", 1);
+    let (first, second, third) = (world.connect(0), world.connect(0), world.connect(0));
+    assert_eq!(world.ask(0, first, "BLPOP other key 0"), "");
+    assert_eq!(world.ask(0, second, "BLMOVE key moved LEFT RIGHT 0"), "");
+    assert_eq!(world.ask(0, third, "BRPOP key 0"), "");
+    assert_eq!(world.field(0, "blocked_clients"), "3");
+    assert_eq!(world.once(0, "RPUSH key 1 2"), ":2|");
+    assert_eq!(world.replies(0, first), "*2|$3|key|$1|1|");
+    assert_eq!(world.replies(0, second), "$1|2|");
+    assert_eq!(world.replies(0, third), "");
+    assert_eq!(world.field(0, "blocked_clients"), "1");
+    assert_eq!(world.ask(0, first, "PING"), "+PONG|");
+    world.run(200);
+    assert_same(&world, 0, 1);
+    assert_eq!(world.once(1, "LRANGE moved 0 -1"), "*1|$1|2|");
+}
+
+#[test]
+fn a_transaction_serves_only_when_it_is_over() {
+    let mut world = World::new(&[""]);
+    world.run(500);
+    let waits = world.connect(0);
+    let client = world.connect(0);
+    assert_eq!(world.ask(0, waits, "BLPOP key 0"), "");
+    for line in ["MULTI", "RPUSH key a", "DEL key", "BLPOP key 0", "RPUSH key b"] {
+        world.ask(0, client, line);
+    }
+    assert_eq!(world.ask(0, client, "EXEC"), "*4|:1|:1|*-1|:1|");
+    assert_eq!(world.replies(0, waits), "*2|$3|key|$1|b|");
+}
+
+#[test]
+fn waiting_for_a_key_ends_by_time_by_command_and_by_demotion() {
+    let mut world = World::new(&[""]);
+    world.run(500);
+    let client = world.connect(0);
+    assert_eq!(world.ask(0, client, "BLPOP key 0.5"), "");
+    world.run(400);
+    assert_eq!(world.replies(0, client), "");
+    world.run(300);
+    assert_eq!(world.replies(0, client), "*-1|");
+    let id = world.ask(0, client, "CLIENT ID");
+    let id = id.trim_matches([':', '|']).to_owned();
+    world.ask(0, client, "BLPOP key 0");
+    assert_eq!(world.once(0, &format!("CLIENT UNBLOCK {id} ERROR")), ":1|");
+    let text = "-UNBLOCKED client unblocked via CLIENT UNBLOCK|";
+    assert_eq!(world.replies(0, client), text);
+    // Whoever has gone takes nothing.
+    let gone = world.connect(0);
+    world.ask(0, gone, "BLPOP key 0");
+    world.ask(0, client, &format!("CLIENT KILL ID {}", gone));
+    assert_eq!(world.once(0, "RPUSH key a"), ":1|");
+    assert_eq!(world.once(0, "LPOP key"), "$1|a|");
+    world.ask(0, client, "BLPOP key 0");
+    world.once(0, "REPLICAOF 10.0.0.9 7000");
+    assert!(world.replies(0, client).starts_with("-UNBLOCKED force unblock"));
+}
