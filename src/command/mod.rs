@@ -37,7 +37,6 @@ mod replication;
 mod scan;
 mod server;
 mod set;
-mod sort;
 mod sorted_set;
 mod stream;
 mod string;

@@ -21,7 +21,6 @@ const FAMILIES: &[&[Command]] = &[
     super::bitmap::COMMANDS,
     super::hyperloglog::COMMANDS,
     super::geo::COMMANDS,
-    super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::keys::COMMANDS,
     super::expire::COMMANDS,

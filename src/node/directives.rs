@@ -133,7 +133,6 @@ impl Node {
     fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
         self.settings = Settings::read(&self.config);
         super::settings::configure_keyspace(&mut self.keyspace, &self.config);
-        super::settings::limit_encodings(&self.config, &mut self.keyspace);
         self.replication.configure(now.mono, replication_config(&self.config));
         self.pump(now);
         if changed.contains("tcp-keepalive") {

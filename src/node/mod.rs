@@ -360,7 +360,6 @@ impl Node {
     /// First call: asks for `Listen` and for `Load` of the RDB file; clients may connect
     /// meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
-        settings::limit_encodings(&self.config, &mut self.keyspace);
         self.log_warning("Server initialized".into());
         if self.settings.listen.is_empty() {
             self.log_warning("Configured to not listen anywhere, exiting.".into());

@@ -97,13 +97,16 @@ fn output_limits(limit: OutputLimit) -> OutputLimits {
     }
 }
 
-/// Hands on what decides how values are stored.
+/// Hands on when values leave their small forms. What is stored stays as it is.
 pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
     keyspace.sorted_set_limits = SortedSetLimits {
         entries: to_usize(config.zset_max_listpack_entries),
         value_bytes: to_usize(config.zset_max_listpack_value),
     };
     keyspace.hll_sparse_max_bytes = to_usize(config.hll_sparse_max_bytes);
+    keyspace.limits.set_max_intset_entries = to_usize(config.set_max_intset_entries);
+    keyspace.limits.hash_max_listpack_entries = to_usize(config.hash_max_listpack_entries);
+    keyspace.limits.hash_max_listpack_value = to_usize(config.hash_max_listpack_value);
 }
 
 fn to_usize(bytes: u64) -> usize {
@@ -159,12 +162,4 @@ pub(crate) fn replication_config(config: &Config) -> ReplicationConfig {
         replica_soft_limit_bytes: limit.soft_bytes,
         replica_soft_limit_time: limit.soft_time,
     }
-}
-
-/// When collections leave their small forms. What is stored stays as it is.
-pub(crate) fn limit_encodings(config: &Config, keyspace: &mut Keyspace) {
-    let count = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-    keyspace.limits.set_max_intset_entries = count(config.set_max_intset_entries);
-    keyspace.limits.hash_max_listpack_entries = count(config.hash_max_listpack_entries);
-    keyspace.limits.hash_max_listpack_value = count(config.hash_max_listpack_value);
 }

@@ -13,7 +13,8 @@
 //! name. A file is loaded whole or not at all.
 //!
 //! One file a subject: `primitives` (lengths, strings, integers), `reader`, `writer`, and a
-//! file a family of values in `value`. A new type of value is a file there and its line in
+//! file a family of values in `value`, over the compact forms `listpack`, `ziplist`, `intset` and
+//! `zipmap`; `dump` is a single value for `DUMP`. A new type of value is a file there and its line in
 //! `value::load` and `value::save`.
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.
