@@ -90,7 +90,12 @@ impl Users {
 
     /// Why this user may not execute this command. A user that is gone may do nothing; his
     /// connections are closed when he is removed.
-    pub fn refusal(&self, name: &[u8], command: &Command, args: &[&[u8]]) -> Option<Refusal> {
+    pub fn refusal(
+        &self,
+        name: &[u8],
+        command: &'static Command,
+        args: &[&[u8]],
+    ) -> Option<Refusal> {
         if self.all_powerful {
             return None;
         }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::command::call::Call;
 use crate::command::glob;
+use crate::command::key_spec::KeyUse;
 use crate::command::table::{self, Command, Flags, Group};
 
 /// Categories that Redis 7.0 has, in its order.
@@ -41,6 +43,9 @@ pub enum Refusal {
     /// One of its keys.
     #[error("NOPERM this user has no permissions to access one of the keys used as arguments")]
     Key,
+    /// An option that reads any key there may be.
+    #[error("ERR {0} option of SORT denied due to insufficient ACL permissions.")]
+    Option(&'static str),
     /// One of its channels.
     #[error("NOPERM this user has no permissions to access one of the channels used as arguments")]
     Channel,
@@ -253,9 +258,10 @@ impl User {
     }
 
     /// Whether a command, of which `args[1]` may be a subcommand, is allowed.
-    fn may_run(&self, command: &Command, args: &[&[u8]]) -> bool {
+    fn may_run(&self, call: &Call, args: &[&[u8]]) -> bool {
+        let command = call.command;
         let speaks_of = |rule: &CommandRule| match rule.what.strip_prefix('@') {
-            Some(category) => command.acl_categories().any(|own| own == category),
+            Some(category) => call.acl_categories().any(|own| own == category),
             None => match rule.what.split_once('|') {
                 None => rule.what == command.name,
                 Some((container, subcommand)) => {
@@ -270,37 +276,22 @@ impl User {
         last.map_or(self.all_commands, |rule| rule.allow)
     }
 
-    pub(super) fn refusal(&self, command: &Command, args: &[&[u8]]) -> Option<Refusal> {
+    pub(super) fn refusal(&self, command: &'static Command, args: &[&[u8]]) -> Option<Refusal> {
+        let call = Call::of(command, args);
         // Who is not in yet, or wants to leave, may always say so.
         let free = command.flags.has(Flags::NO_AUTH);
-        if !free && !self.may_run(command, args) {
-            let container = matches!(
-                command.name,
-                "acl"
-                    | "client"
-                    | "command"
-                    | "config"
-                    | "function"
-                    | "latency"
-                    | "memory"
-                    | "object"
-                    | "pubsub"
-                    | "slowlog"
-                    | "xgroup"
-                    | "xinfo"
-            );
-            let name = match args.get(1) {
-                Some(subcommand) if container => {
-                    let subcommand = String::from_utf8_lossy(subcommand).to_ascii_lowercase();
-                    format!("{}|{subcommand}", command.name)
-                }
-                _ => command.name.to_owned(),
-            };
-            return Some(Refusal::Command(name));
+        if !free && !self.may_run(&call, args) {
+            return Some(Refusal::Command(call.full_name()));
         }
-        let write = command.is_write();
-        if !self.all_keys && !command.keys(args).all(|key| self.may_touch(key, write)) {
+        // Where the keys cannot be told, the command itself will refuse its arguments.
+        let keys = || call.keys(args).unwrap_or_default();
+        if !self.all_keys && !keys().iter().all(|key| self.may_touch(key)) {
             return Some(Refusal::Key);
+        }
+        if let Some(option) = call.reads_by_patterns(args)
+            && !self.may_read_every_key()
+        {
+            return Some(Refusal::Option(option));
         }
         if !self.all_channels && !self.may_use_channels(command, args) {
             return Some(Refusal::Channel);
@@ -308,9 +299,16 @@ impl User {
         None
     }
 
-    fn may_touch(&self, key: &[u8], write: bool) -> bool {
-        let kind = |known: &&KeyPattern| if write { known.write } else { known.read };
-        self.keys.iter().filter(kind).any(|known| glob::matches(&known.pattern, key))
+    fn may_read_every_key(&self) -> bool {
+        self.all_keys || self.keys.iter().any(|known| known.read && known.pattern == b"*")
+    }
+
+    fn may_touch(&self, used: &KeyUse<'_>) -> bool {
+        let flags = used.flags;
+        let suffices = |known: &&KeyPattern| {
+            (known.read || !flags.reads()) && (known.write || !flags.writes())
+        };
+        self.keys.iter().filter(suffices).any(|known| glob::matches(&known.pattern, used.key))
     }
 
     fn may_use_channels(&self, command: &Command, args: &[&[u8]]) -> bool {

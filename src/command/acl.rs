@@ -9,12 +9,10 @@ use crate::acl::{CATEGORIES, DEFAULT};
 use crate::env::Now;
 use crate::node::{ClientId, Node};
 
-const FLAGS: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SENSITIVE);
-
 /// The command of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("acl", -2, FLAGS, Group::Server, "6.0.0", "Users and what they may do", node!(acl)),
+    row("acl", -2, Flags::SENSITIVE, Group::Server, "6.0.0", "Users and what they may do", node!(acl)),
 ];
 
 const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcommand {

@@ -1,6 +1,6 @@
 //! What the families of node commands share: table rows, subcommands, arguments.
 
-use super::table::{Command, Flags, Group, KeyRange};
+use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Handler, Outcome, printable};
 use crate::node::{ClientId, Node};
 
@@ -26,7 +26,7 @@ pub(super) const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range: KeyRange::NONE, group, since, summary, handler }
+    Command::new(name, arity, flags, group, since, summary, handler)
 }
 
 /// A subcommand: its name, its arity (container and name included, as in the table), and its

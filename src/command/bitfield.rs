@@ -170,20 +170,25 @@ fn run(ctx: &mut Ctx<'_>, args: &Args<'_>, read_only: bool) -> Outcome {
         .max();
     let mut replies = Vec::with_capacity(steps.len());
     if let Some(last) = last_written {
-        let (grown, changes) = edit(ctx, args[1], last, |bytes| {
-            let mut changes = 0;
+        let (grown, (writes, changes)) = edit(ctx, args[1], last, |bytes| {
+            let (mut writes, mut changes) = (0, 0);
             for step in &steps {
-                let (reply, after) = step.outcome(step.width.read(bytes, step.at));
+                let before = step.width.read(bytes, step.at);
+                let (reply, after) = step.outcome(before);
                 replies.push(reply);
                 if let Some(after) = after {
                     step.width.write(bytes, step.at, after);
-                    changes += 1;
+                    writes += 1;
+                    changes += usize::from(after != before);
                 }
             }
-            changes
+            (writes, changes)
         })?;
-        for _ in 0..changes.max(u64::from(grown)) {
-            lookup::changed(ctx, ctx.db, args[1]);
+        // In a string that grew every write counts, and the growth itself if there is none: here
+        // Redis tells its replicas nothing of it.
+        let changes = if grown { writes.max(1) } else { changes };
+        if changes > 0 {
+            lookup::changed_times(ctx, args[1], changes);
         }
     } else {
         let string = for_read(ctx, args[1])?;

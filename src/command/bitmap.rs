@@ -1,6 +1,7 @@
 //! Strings as arrays of bits (Redis: bitops.c). `BITFIELD` has its own file.
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{KeyFlags, Keys, OVERWRITES, READS, READS_UPDATES, all_from, at};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Handler, Outcome, lookup, number};
 use crate::keyspace::{StringValue, Value};
 
@@ -11,24 +12,38 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::Bitmap, since, summary, handler }
+    Command::new(name, arity, flags, Group::Bitmap, since, summary, handler).with_keys(keys)
+}
+
+/// `BITFIELD` is a read if all it does is `GET`.
+fn bitfield_key(args: &Args<'_>) -> KeyFlags {
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let mut rest = args.get(2..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [] => return READS,
+            [word, _, _, more @ ..] if is(word, "GET") => more,
+            [word, _, more @ ..] if is(word, "OVERFLOW") => more,
+            _ => return READS_UPDATES,
+        }
+    }
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("setbit", 4, GROW, KeyRange::ONE, "2.2.0", "Sets or clears a bit", data!(setbit)),
-    row("getbit", 3, READ_FAST, KeyRange::ONE, "2.2.0", "Returns a bit", data!(getbit)),
-    row("bitcount", -2, Flags::READONLY, KeyRange::ONE, "2.6.0", "Counts the bits that are set", data!(bitcount)),
-    row("bitpos", -3, Flags::READONLY, KeyRange::ONE, "2.8.7", "Finds the first bit set or clear", data!(bitpos)),
-    row("bitop", -4, GROW, KeyRange::new(2, -1, 1), "2.6.0", "Stores what several strings come to, bit by bit", data!(bitop)),
-    row("bitfield", -2, GROW, KeyRange::ONE, "3.2.0", "Reads and writes integers of any width", data!(super::bitfield::bitfield)),
-    row("bitfield_ro", -2, READ_FAST, KeyRange::ONE, "6.0.0", "Reads integers of any width", data!(super::bitfield::bitfield_ro)),
+    row("setbit", 4, GROW, &[at(1, READS_UPDATES)], "2.2.0", "Sets or clears a bit", data!(setbit)),
+    row("getbit", 3, READ_FAST, &[at(1, READS)], "2.2.0", "Returns a bit", data!(getbit)),
+    row("bitcount", -2, Flags::READONLY, &[at(1, READS)], "2.6.0", "Counts the bits that are set", data!(bitcount)),
+    row("bitpos", -3, Flags::READONLY, &[at(1, READS)], "2.8.7", "Finds the first bit set or clear", data!(bitpos)),
+    row("bitop", -4, GROW, &[at(2, OVERWRITES), all_from(3, READS)], "2.6.0", "Stores what several strings come to, bit by bit", data!(bitop)),
+    row("bitfield", -2, GROW, &[at(1, READS_UPDATES).depending(bitfield_key)], "3.2.0", "Reads and writes integers of any width", data!(super::bitfield::bitfield)),
+    row("bitfield_ro", -2, READ_FAST, &[at(1, READS)], "6.0.0", "Reads integers of any width", data!(super::bitfield::bitfield_ro)),
 ];
 
 /// The position of a bit, within the longest string allowed; `#n` is the `n`th integer of `width`.
@@ -65,7 +80,7 @@ pub(super) fn edit<R>(
     if found {
         lookup::string(ctx.keyspace, ctx.db, key)?;
     } else {
-        let empty = Value::String(StringValue::new(b""));
+        let empty = Value::String(StringValue::made(Vec::new()));
         ctx.keyspace.set(ctx.db, key, empty, None);
     }
     let len = (last >> 3) as usize + 1;
@@ -246,7 +261,7 @@ fn bitop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         .collect();
     let existed = lookup::exists(ctx, ctx.db, args[2]);
     if len > 0 {
-        let value = Value::String(StringValue::unencoded(&result));
+        let value = Value::String(StringValue::made(result));
         ctx.keyspace.set(ctx.db, args[2], value, None);
         lookup::changed(ctx, ctx.db, args[2]);
     } else if existed {

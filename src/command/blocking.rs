@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::long_double::{LongDouble, Parsed};
+use super::number::parse_i64;
 use super::{Args, CommandError, Ctx};
 
 /// The nil of a command that found nothing where it may not wait. Who waited in vain is always
@@ -33,6 +34,8 @@ pub struct Block {
     pub refused: Nil,
     /// The error if a key goes away or changes its type (`XREADGROUP`); `None`: it waits on.
     pub when_gone: Option<&'static str>,
+    /// What runs again in place of the command as it came; empty: that command itself.
+    pub args: Vec<Vec<u8>>,
 }
 
 /// The keys that may serve a command: those it names, or, if it runs again, the one that is ready.
@@ -52,7 +55,17 @@ pub fn block_on(
     refused: Nil,
 ) {
     let keys = keys.iter().map(|key| key.to_vec()).collect();
-    ctx.effects.block = Some(Block { keys, type_name, deadline, refused, when_gone: None });
+    let (when_gone, args) = (None, Vec::new());
+    ctx.effects.block = Some(Block { keys, type_name, deadline, refused, when_gone, args });
+}
+
+/// A timeout argument in milliseconds as a deadline; 0 is none.
+pub fn deadline_ms(ctx: &Ctx<'_>, millis: &[u8]) -> Result<Option<Duration>, CommandError> {
+    let other = |text: &str| CommandError::Other(text.into());
+    let millis =
+        parse_i64(millis).ok_or_else(|| other("timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| other("timeout is negative"))?;
+    Ok((millis > 0).then(|| ctx.now.mono.saturating_add(Duration::from_millis(millis))))
 }
 
 /// A timeout argument in seconds, with a fraction if wanted, as a deadline; 0 is none

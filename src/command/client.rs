@@ -11,13 +11,10 @@ use crate::env::Now;
 use crate::node::{Blocked, Client, ClientId, Kind, MASTER, Node, PauseKind, ReplyMode};
 use crate::replication::LinkId;
 
-const FLAGS: Flags =
-    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SKIP_MONITOR);
-
 /// The command of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("client", -2, FLAGS, Group::Connection, "2.4.0", "Lists, names, pauses and closes connections", node!(client)),
+    row("client", -2, Flags::NONE, Group::Connection, "2.4.0", "Lists, names, pauses and closes connections", node!(client)),
 ];
 
 const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcommand {

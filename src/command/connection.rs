@@ -9,8 +9,7 @@ use crate::env::Now;
 use crate::event::Role;
 use crate::node::{ClientId, Kind, Node, ReplyMode};
 
-const OPEN: Flags =
-    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::NO_AUTH);
+const OPEN: Flags = SIMPLE.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
 const SIMPLE: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
 const GROUP: Group = Group::Connection;
 

@@ -1,7 +1,8 @@
 //! Strings as numbers: the `INCR` family (Redis: t_string.c).
 
+use super::key_spec::{Keys, READS_UPDATES, at};
 use super::long_double::{LongDouble, Parsed};
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Handler, Outcome, lookup, number};
 use crate::keyspace::{StringValue, Value};
 
@@ -12,16 +13,9 @@ const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
-        key_range: KeyRange::ONE,
-        group: Group::String,
-        since,
-        summary,
-        handler,
-    }
+    const NUMBER: Keys = &[at(1, READS_UPDATES)];
+    let flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
+    Command::new(name, arity, flags, Group::String, since, summary, handler).with_keys(NUMBER)
 }
 
 /// Commands of this file.
@@ -64,14 +58,14 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], amount: i64) -> Outcome {
         None => 0,
     };
     let after = before.checked_add(amount).ok_or(CommandError::Overflow)?;
-    store(ctx, key, found, itoa::Buffer::new().format(after).as_bytes());
+    store(ctx, key, found, StringValue::from_integer(after));
     ctx.reply.integer(after);
     Ok(())
 }
 
 /// Stores a number; keeps the deadline of a key that was there.
-fn store(ctx: &mut Ctx<'_>, key: &[u8], found: bool, digits: &[u8]) {
-    let value = Value::String(StringValue::new(digits));
+fn store(ctx: &mut Ctx<'_>, key: &[u8], found: bool, number: StringValue) {
+    let value = Value::String(number);
     if found {
         ctx.keyspace.update(ctx.db, key, |stored| *stored = value);
     } else {
@@ -93,7 +87,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     };
     let after = before.add(amount).ok_or(CommandError::NotFinite)?;
     let digits = after.to_string();
-    store(ctx, key, found, digits.as_bytes());
+    store(ctx, key, found, StringValue::unencoded(digits.as_bytes()));
     // As a plain SET, so that no replica has to add as this machine does.
     lookup::rewrite(ctx, &[b"SET", key, digits.as_bytes(), b"KEEPTTL"]);
     ctx.reply.bulk(digits);

@@ -130,7 +130,7 @@ fn object(node: &mut Node, id: ClientId, key: &[u8]) -> Outcome {
     let Some(value) = node.keyspace.get(db, key) else {
         return Err(CommandError::NoSuchKey);
     };
-    let encoding = super::object::encoding(value);
+    let encoding = value.encoding_name();
     let length = match value {
         crate::keyspace::Value::String(string) => string.len(),
         other => other.heap_bytes(),

@@ -1,31 +1,32 @@
 //! `DUMP` and `RESTORE` (Redis: cluster.c).
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{OVERWRITES, READS, at};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Outcome, lookup, number};
 use crate::codec::rdb::{RestoreError, dump as payload_of, restore as value_of};
 
 /// Commands of this file.
 pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "dump",
-        arity: 2,
-        flags: Flags::READONLY,
-        key_range: KeyRange::ONE,
-        group: Group::Generic,
-        since: "2.6.0",
-        summary: "Returns a value as RDB has it",
-        handler: data!(dump),
-    },
-    Command {
-        name: "restore",
-        arity: -4,
-        flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::DANGEROUS),
-        key_range: KeyRange::ONE,
-        group: Group::Generic,
-        since: "2.6.0",
-        summary: "Makes a key of what DUMP returned",
-        handler: data!(restore),
-    },
+    Command::new(
+        "dump",
+        2,
+        Flags::READONLY,
+        Group::Generic,
+        "2.6.0",
+        "Returns a value as RDB has it",
+        data!(dump),
+    )
+    .with_keys(&[at(1, READS)]),
+    Command::new(
+        "restore",
+        -4,
+        Flags::WRITE.with(Flags::DENYOOM).with(Flags::DANGEROUS),
+        Group::Generic,
+        "2.6.0",
+        "Makes a key of what DUMP returned",
+        data!(restore),
+    )
+    .with_keys(&[at(1, OVERWRITES)]),
 ];
 
 fn dump(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {

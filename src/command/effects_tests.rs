@@ -1,4 +1,4 @@
-//! What commands of lists, sets and hashes put on the stream: a row a command, as a master of
+//! What commands put on the stream: a row a command, as a master of
 //! Redis 7.0.15 sends it for the same data.
 
 use super::ExpiryView;
@@ -36,6 +36,19 @@ const ROWS: &[(&[&str], &str, &str)] = &[
     (&["SADD s a"], "SINTERSTORE d s", "="),
     (&["SADD s a"], "SINTERSTORE d s none", ""),
     (&["SADD s a", "SADD d a"], "SINTERSTORE d s none", "="),
+    (&["RPUSH l b a"], "SORT l ALPHA STORE d", "="),
+    (&["RPUSH d x"], "SORT none STORE d", "="),
+    (&[], "SORT none STORE d", ""),
+    (&["RPUSH l b a"], "SORT l ALPHA", ""),
+    (&["SET s 1"], "BITFIELD s SET u8 0 49", ""),
+    (&["SET s 1"], "BITFIELD s SET u8 0 50", "="),
+    (&["PFADD p a"], "PFDEBUG TODENSE p", "="),
+    (
+        &["XADD s 1-1 f v", "XGROUP CREATE s g 0"],
+        "XREADGROUP GROUP g c NOACK STREAMS s >",
+        "XGROUP CREATECONSUMER s g c; XGROUP SETID s g 1-1 ENTRIESREAD 1",
+    ),
+    (&["XADD s 1-1 f v", "XGROUP CREATE s g $"], "XREADGROUP GROUP g c BLOCK 0 STREAMS s >", ""),
     (&[], "HSET h f 1", "="),
     (&["HSET h f 1"], "HSET h f 1", "="),
     (&["HSET h f 1"], "HSETNX h f 2", ""),

@@ -1,40 +1,34 @@
 //! Deadlines of keys: setting, clearing and asking for them (Redis: expire.c).
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{Keys, READS, UPDATES, at};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Handler, Outcome, lookup, number, printable};
 
 const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags: flags.with(Flags::FAST),
-        key_range: KeyRange::ONE,
-        group: Group::Generic,
-        since,
-        summary,
-        handler,
-    }
+    let flags = flags.with(Flags::FAST);
+    Command::new(name, arity, flags, Group::Generic, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("expire", -3, Flags::WRITE, "1.0.0", "Sets the time to live of a key in seconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &EXPIRE))),
-    row("pexpire", -3, Flags::WRITE, "2.6.0", "Sets the time to live of a key in milliseconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &PEXPIRE))),
-    row("expireat", -3, Flags::WRITE, "1.2.0", "Sets the deadline of a key in seconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &EXPIREAT))),
-    row("pexpireat", -3, Flags::WRITE, "2.6.0", "Sets the deadline of a key in milliseconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &PEXPIREAT))),
-    row("persist", 2, Flags::WRITE, "2.2.0", "Clears the deadline of a key", data!(persist)),
-    row("ttl", 2, Flags::READONLY, "1.0.0", "Returns the time to live of a key in seconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, true, seconds))),
-    row("pttl", 2, Flags::READONLY, "2.6.0", "Returns the time to live of a key in milliseconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, true, identity))),
-    row("expiretime", 2, Flags::READONLY, "7.0.0", "Returns the deadline of a key in seconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, false, seconds))),
-    row("pexpiretime", 2, Flags::READONLY, "7.0.0", "Returns the deadline of a key in milliseconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, false, identity))),
+    row("expire", -3, Flags::WRITE, &[at(1, UPDATES)], "1.0.0", "Sets the time to live of a key in seconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &EXPIRE))),
+    row("pexpire", -3, Flags::WRITE, &[at(1, UPDATES)], "2.6.0", "Sets the time to live of a key in milliseconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &PEXPIRE))),
+    row("expireat", -3, Flags::WRITE, &[at(1, UPDATES)], "1.2.0", "Sets the deadline of a key in seconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &EXPIREAT))),
+    row("pexpireat", -3, Flags::WRITE, &[at(1, UPDATES)], "2.6.0", "Sets the deadline of a key in milliseconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| expire(c, a, &PEXPIREAT))),
+    row("persist", 2, Flags::WRITE, &[at(1, UPDATES)], "2.2.0", "Clears the deadline of a key", data!(persist)),
+    row("ttl", 2, Flags::READONLY, &[at(1, READS)], "1.0.0", "Returns the time to live of a key in seconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, true, seconds))),
+    row("pttl", 2, Flags::READONLY, &[at(1, READS)], "2.6.0", "Returns the time to live of a key in milliseconds", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, true, identity))),
+    row("expiretime", 2, Flags::READONLY, &[at(1, READS)], "7.0.0", "Returns the deadline of a key in seconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, false, seconds))),
+    row("pexpiretime", 2, Flags::READONLY, &[at(1, READS)], "7.0.0", "Returns the deadline of a key in milliseconds since 1970", data!(|c: &mut Ctx<'_>, a: &Args<'_>| remaining(c, a, false, identity))),
 ];
 
 /// One of the four ways to give a deadline.

@@ -1,6 +1,6 @@
 //! Whole databases: emptying and swapping them (Redis: db.c).
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Handler, Outcome, number};
 
 const fn row(
@@ -11,16 +11,8 @@ const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags: flags.with(Flags::WRITE).with(Flags::DANGEROUS),
-        key_range: KeyRange::NONE,
-        group: Group::Generic,
-        since,
-        summary,
-        handler,
-    }
+    let flags = flags.with(Flags::WRITE).with(Flags::DANGEROUS);
+    Command::new(name, arity, flags, Group::Generic, since, summary, handler)
 }
 
 /// Commands of this file.

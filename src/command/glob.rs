@@ -5,6 +5,9 @@
 //! most the product of both lengths: of several stars only the last is ever retried. One thing
 //! differs: here `**` matches the empty text, as `*` does.
 
+/// A pattern with more stars in it matches nothing, as Redis's depth of calls has it.
+const STARS_MAX: usize = 1000;
+
 /// Whether all of `text` matches `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, |byte| byte)
@@ -19,9 +22,16 @@ fn search(pattern: &[u8], text: &[u8], fold: impl Fn(u8) -> u8) -> bool {
     let (mut at, mut pos) = (0, 0);
     // Where to go on after a mismatch: behind the last star, and one byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
+    let mut stars = 0;
     loop {
         if pattern.get(at) == Some(&b'*') {
-            at += 1;
+            while pattern.get(at) == Some(&b'*') {
+                at += 1;
+            }
+            stars += 1;
+            if stars > STARS_MAX && at < pattern.len() {
+                return false;
+            }
             retry = Some((at, pos));
             continue;
         }
@@ -94,6 +104,14 @@ fn class_matches(class: &[u8], byte: u8, fold: &impl Fn(u8) -> u8) -> (bool, usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thousand_stars_are_enough() {
+        let text = b"a".repeat(2000);
+        assert!(matches(&b"*?".repeat(1000), &text));
+        assert!(!matches(&b"*?".repeat(1001), &text));
+        assert!(matches(&[b"*?".repeat(1000), b"*".to_vec()].concat(), &text));
+    }
 
     #[test]
     fn the_language() {

@@ -1,8 +1,9 @@
 //! Hashes: fields and their values (Redis: t_hash.c).
 
+use super::key_spec::{DELETES, INSERTS, Keys, LOOKS, READS, READS_UPDATES, UPDATES, at};
 use super::long_double::{LongDouble, Parsed};
 use super::set::{random_count, random_rank, ranks_for};
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Outcome, glob, lookup, number, scan};
 use crate::keyspace::{HashValue, Key};
 
@@ -14,33 +15,33 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: super::Handler,
 ) -> Command {
-    let (key_range, group) = (KeyRange::ONE, Group::Hash);
-    Command { name, arity, flags, key_range, group, since, summary, handler }
+    Command::new(name, arity, flags, Group::Hash, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("hset", -4, GROW_FAST, "2.0.0", "Sets fields of a hash", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| set(ctx, args, "hset"))),
-    row("hmset", -4, GROW_FAST, "2.0.0", "Sets fields of a hash (old name of HSET)", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| set(ctx, args, "hmset"))),
-    row("hsetnx", 4, GROW_FAST, "2.0.0", "Sets a field unless it exists", data!(hsetnx)),
-    row("hget", 3, READ_FAST, "2.0.0", "Returns the value of a field", data!(hget)),
-    row("hmget", -3, READ_FAST, "2.0.0", "Returns the values of several fields", data!(hmget)),
-    row("hgetall", 2, READ, "2.0.0", "Returns all fields and values", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, true, true))),
-    row("hkeys", 2, READ, "2.0.0", "Returns all fields", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, true, false))),
-    row("hvals", 2, READ, "2.0.0", "Returns all values", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, false, true))),
-    row("hdel", -3, Flags::WRITE.with(Flags::FAST), "2.0.0", "Takes fields out of a hash", data!(hdel)),
-    row("hlen", 2, READ_FAST, "2.0.0", "Returns the number of fields", data!(hlen)),
-    row("hstrlen", 3, READ_FAST, "3.2.0", "Returns the length of a value in bytes", data!(hstrlen)),
-    row("hexists", 3, READ_FAST, "2.0.0", "Tells whether there is such a field", data!(hexists)),
-    row("hincrby", 4, GROW_FAST, "2.0.0", "Adds to the integer in a field", data!(hincrby)),
-    row("hincrbyfloat", 4, GROW_FAST, "2.6.0", "Adds to the number with a fraction in a field", data!(hincrbyfloat)),
-    row("hrandfield", -2, READ, "6.2.0", "Returns fields picked at random", data!(hrandfield)),
-    row("hscan", -3, READ, "2.8.0", "Walks over the fields, a few at a time", data!(hscan)),
+    row("hset", -4, GROW_FAST, &[at(1, UPDATES)], "2.0.0", "Sets fields of a hash", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| set(ctx, args, "hset"))),
+    row("hmset", -4, GROW_FAST, &[at(1, UPDATES)], "2.0.0", "Sets fields of a hash (old name of HSET)", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| set(ctx, args, "hmset"))),
+    row("hsetnx", 4, GROW_FAST, &[at(1, INSERTS)], "2.0.0", "Sets a field unless it exists", data!(hsetnx)),
+    row("hget", 3, READ_FAST, &[at(1, READS)], "2.0.0", "Returns the value of a field", data!(hget)),
+    row("hmget", -3, READ_FAST, &[at(1, READS)], "2.0.0", "Returns the values of several fields", data!(hmget)),
+    row("hgetall", 2, READ, &[at(1, READS)], "2.0.0", "Returns all fields and values", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, true, true))),
+    row("hkeys", 2, READ, &[at(1, READS)], "2.0.0", "Returns all fields", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, true, false))),
+    row("hvals", 2, READ, &[at(1, READS)], "2.0.0", "Returns all values", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| all(ctx, args, false, true))),
+    row("hdel", -3, Flags::WRITE.with(Flags::FAST), &[at(1, DELETES)], "2.0.0", "Takes fields out of a hash", data!(hdel)),
+    row("hlen", 2, READ_FAST, &[at(1, LOOKS)], "2.0.0", "Returns the number of fields", data!(hlen)),
+    row("hstrlen", 3, READ_FAST, &[at(1, LOOKS)], "3.2.0", "Returns the length of a value in bytes", data!(hstrlen)),
+    row("hexists", 3, READ_FAST, &[at(1, LOOKS)], "2.0.0", "Tells whether there is such a field", data!(hexists)),
+    row("hincrby", 4, GROW_FAST, &[at(1, READS_UPDATES)], "2.0.0", "Adds to the integer in a field", data!(hincrby)),
+    row("hincrbyfloat", 4, GROW_FAST, &[at(1, READS_UPDATES)], "2.6.0", "Adds to the number with a fraction in a field", data!(hincrbyfloat)),
+    row("hrandfield", -2, READ, &[at(1, READS)], "6.2.0", "Returns fields picked at random", data!(hrandfield)),
+    row("hscan", -3, READ, &[at(1, READS)], "2.8.0", "Walks over the fields, a few at a time", data!(hscan)),
 ];
 
 fn set(ctx: &mut Ctx<'_>, args: &Args<'_>, name: &str) -> Outcome {

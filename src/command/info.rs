@@ -376,8 +376,10 @@ fn commandstats(node: &Node, _: Now, out: &mut String) {
     for (name, stats) in &node.stats.per_command {
         line!(
             out,
-            "cmdstat_{name}:calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}",
+            "cmdstat_{name}:calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
             stats.calls,
+            stats.micros,
+            stats.micros as f64 / stats.calls.max(1) as f64,
             stats.rejected,
             stats.failed,
         );

@@ -1,6 +1,9 @@
 //! Keys of any type: deleting, asking, renaming, copying and moving them (Redis: db.c).
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{
+    CREATES, Keys, LOOKS, OVERWRITES, READS, READS_DELETES, READS_UPDATES, REMOVES, all_from, at,
+};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Handler, Outcome, lookup, number};
 use crate::keyspace::Value;
 
@@ -11,26 +14,26 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::Generic, since, summary, handler }
+    Command::new(name, arity, flags, Group::Generic, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("del", -2, Flags::WRITE, KeyRange::ALL, "1.0.0", "Deletes keys", data!(del)),
-    row("unlink", -2, WRITE_FAST, KeyRange::ALL, "4.0.0", "Deletes keys, the memory later", data!(del)),
-    row("exists", -2, READ_FAST, KeyRange::ALL, "1.0.0", "Counts which of the keys exist", data!(count_existing)),
-    row("touch", -2, READ_FAST, KeyRange::ALL, "3.2.1", "Counts which of the keys exist, as an access to them", data!(count_existing)),
-    row("type", 2, READ_FAST, KeyRange::ONE, "1.0.0", "Returns the type of a key", data!(type_of)),
-    row("rename", 3, Flags::WRITE, KeyRange::TWO, "1.0.0", "Renames a key, over another if need be", data!(rename)),
-    row("renamenx", 3, WRITE_FAST, KeyRange::TWO, "1.0.0", "Renames a key unless the new name exists", data!(renamenx)),
-    row("copy", -3, Flags::WRITE.with(Flags::DENYOOM), KeyRange::TWO, "6.2.0", "Copies a key, to another database if wanted", data!(copy)),
-    row("move", 3, WRITE_FAST, KeyRange::ONE, "1.0.0", "Moves a key to another database", data!(move_key)),
+    row("del", -2, Flags::WRITE, &[all_from(1, REMOVES)], "1.0.0", "Deletes keys", data!(del)),
+    row("unlink", -2, WRITE_FAST, &[all_from(1, REMOVES)], "4.0.0", "Deletes keys, the memory later", data!(del)),
+    row("exists", -2, READ_FAST, &[all_from(1, LOOKS)], "1.0.0", "Counts which of the keys exist", data!(count_existing)),
+    row("touch", -2, READ_FAST, &[all_from(1, LOOKS)], "3.2.1", "Counts which of the keys exist, as an access to them", data!(count_existing)),
+    row("type", 2, READ_FAST, &[at(1, LOOKS)], "1.0.0", "Returns the type of a key", data!(type_of)),
+    row("rename", 3, Flags::WRITE, &[at(1, READS_DELETES), at(2, OVERWRITES)], "1.0.0", "Renames a key, over another if need be", data!(rename)),
+    row("renamenx", 3, WRITE_FAST, &[at(1, READS_DELETES), at(2, CREATES)], "1.0.0", "Renames a key unless the new name exists", data!(renamenx)),
+    row("copy", -3, Flags::WRITE.with(Flags::DENYOOM), &[at(1, READS), at(2, OVERWRITES)], "6.2.0", "Copies a key, to another database if wanted", data!(copy)),
+    row("move", 3, WRITE_FAST, &[at(1, READS_UPDATES)], "1.0.0", "Moves a key to another database", data!(move_key)),
 ];
 
 fn del(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {

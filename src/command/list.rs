@@ -1,7 +1,10 @@
 //! Lists: pushing, popping, reading (Redis: t_list.c).
 
 use super::blocking::{Nil, block_on, deadline, keys_to_try};
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{
+    DELETES, INSERTS, Keys, LOOKS, READS, READS_DELETES, UPDATES, at, counted, up_to,
+};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Outcome, lookup, number};
 use crate::keyspace::{End, ListValue};
 
@@ -18,42 +21,39 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: super::Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::List, since, summary, handler }
+    Command::new(name, arity, flags, Group::List, since, summary, handler).with_keys(keys)
 }
-
-/// All but the last argument, which is a timeout.
-const ALL_BUT_TIMEOUT: KeyRange = KeyRange::new(1, -2, 1);
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("lpush", -3, GROW_FAST, KeyRange::ONE, "1.0.0", "Adds elements at the head of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Left, false))),
-    row("rpush", -3, GROW_FAST, KeyRange::ONE, "1.0.0", "Adds elements at the tail of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Right, false))),
-    row("lpushx", -3, GROW_FAST, KeyRange::ONE, "2.2.0", "Adds elements at the head of a list that exists", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Left, true))),
-    row("rpushx", -3, GROW_FAST, KeyRange::ONE, "2.2.0", "Adds elements at the tail of a list that exists", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Right, true))),
-    row("lpop", -2, WRITE_FAST, KeyRange::ONE, "1.0.0", "Takes elements from the head of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| pop(ctx, args, End::Left, "lpop"))),
-    row("rpop", -2, WRITE_FAST, KeyRange::ONE, "1.0.0", "Takes elements from the tail of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| pop(ctx, args, End::Right, "rpop"))),
-    row("llen", 2, READ_FAST, KeyRange::ONE, "1.0.0", "Returns the length of a list", data!(llen)),
-    row("lrange", 4, READ, KeyRange::ONE, "1.0.0", "Returns a part of a list", data!(lrange)),
-    row("lindex", 3, READ, KeyRange::ONE, "1.0.0", "Returns one element of a list", data!(lindex)),
-    row("lset", 4, GROW, KeyRange::ONE, "1.0.0", "Replaces one element of a list", data!(lset)),
-    row("linsert", 5, GROW, KeyRange::ONE, "2.2.0", "Puts an element before or after another", data!(linsert)),
-    row("lrem", 4, WRITE, KeyRange::ONE, "1.0.0", "Removes elements by their content", data!(lrem)),
-    row("ltrim", 4, WRITE, KeyRange::ONE, "1.0.0", "Keeps a part of a list", data!(ltrim)),
-    row("lpos", -3, READ, KeyRange::ONE, "6.0.6", "Finds elements by their content", data!(lpos)),
-    row("lmove", 5, GROW, KeyRange::TWO, "6.2.0", "Moves an element from one list to another", data!(lmove)),
-    row("rpoplpush", 3, GROW, KeyRange::TWO, "1.2.0", "Moves an element from the tail of a list to the head of another", data!(rpoplpush)),
-    row("lmpop", -4, WRITE, KeyRange::NONE, "7.0.0", "Takes elements from the first list that has some", data!(lmpop)),
-    row("blpop", -3, WAIT, ALL_BUT_TIMEOUT, "2.0.0", "Takes the head of the first list that has one, or waits for it", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| blocking_pop(ctx, args, End::Left))),
-    row("brpop", -3, WAIT, ALL_BUT_TIMEOUT, "2.0.0", "Takes the tail of the first list that has one, or waits for it", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| blocking_pop(ctx, args, End::Right))),
-    row("blmove", 6, WAIT_GROW, KeyRange::TWO, "6.2.0", "LMOVE that waits for an element", data!(blmove)),
-    row("brpoplpush", 4, WAIT_GROW, KeyRange::TWO, "2.2.0", "RPOPLPUSH that waits for an element", data!(brpoplpush)),
-    row("blmpop", -5, Flags::WRITE.with(Flags::BLOCKING), KeyRange::NONE, "7.0.0", "LMPOP that waits for an element", data!(blmpop)),
+    row("lpush", -3, GROW_FAST, &[at(1, INSERTS)], "1.0.0", "Adds elements at the head of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Left, false))),
+    row("rpush", -3, GROW_FAST, &[at(1, INSERTS)], "1.0.0", "Adds elements at the tail of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Right, false))),
+    row("lpushx", -3, GROW_FAST, &[at(1, INSERTS)], "2.2.0", "Adds elements at the head of a list that exists", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Left, true))),
+    row("rpushx", -3, GROW_FAST, &[at(1, INSERTS)], "2.2.0", "Adds elements at the tail of a list that exists", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| push(ctx, args, End::Right, true))),
+    row("lpop", -2, WRITE_FAST, &[at(1, READS_DELETES)], "1.0.0", "Takes elements from the head of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| pop(ctx, args, End::Left, "lpop"))),
+    row("rpop", -2, WRITE_FAST, &[at(1, READS_DELETES)], "1.0.0", "Takes elements from the tail of a list", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| pop(ctx, args, End::Right, "rpop"))),
+    row("llen", 2, READ_FAST, &[at(1, LOOKS)], "1.0.0", "Returns the length of a list", data!(llen)),
+    row("lrange", 4, READ, &[at(1, READS)], "1.0.0", "Returns a part of a list", data!(lrange)),
+    row("lindex", 3, READ, &[at(1, READS)], "1.0.0", "Returns one element of a list", data!(lindex)),
+    row("lset", 4, GROW, &[at(1, UPDATES)], "1.0.0", "Replaces one element of a list", data!(lset)),
+    row("linsert", 5, GROW, &[at(1, INSERTS)], "2.2.0", "Puts an element before or after another", data!(linsert)),
+    row("lrem", 4, WRITE, &[at(1, DELETES)], "1.0.0", "Removes elements by their content", data!(lrem)),
+    row("ltrim", 4, WRITE, &[at(1, DELETES)], "1.0.0", "Keeps a part of a list", data!(ltrim)),
+    row("lpos", -3, READ, &[at(1, READS)], "6.0.6", "Finds elements by their content", data!(lpos)),
+    row("lmove", 5, GROW, &[at(1, READS_DELETES), at(2, INSERTS)], "6.2.0", "Moves an element from one list to another", data!(lmove)),
+    row("rpoplpush", 3, GROW, &[at(1, READS_DELETES), at(2, INSERTS)], "1.2.0", "Moves an element from the tail of a list to the head of another", data!(rpoplpush)),
+    row("lmpop", -4, WRITE, &[counted(1, READS_DELETES)], "7.0.0", "Takes elements from the first list that has some", data!(lmpop)),
+    row("blpop", -3, WAIT, &[up_to(1, -2, READS_DELETES)], "2.0.0", "Takes the head of the first list that has one, or waits for it", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| blocking_pop(ctx, args, End::Left))),
+    row("brpop", -3, WAIT, &[up_to(1, -2, READS_DELETES)], "2.0.0", "Takes the tail of the first list that has one, or waits for it", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| blocking_pop(ctx, args, End::Right))),
+    row("blmove", 6, WAIT_GROW, &[at(1, READS_DELETES), at(2, INSERTS)], "6.2.0", "LMOVE that waits for an element", data!(blmove)),
+    row("brpoplpush", 4, WAIT_GROW, &[at(1, READS_DELETES), at(2, INSERTS)], "2.2.0", "RPOPLPUSH that waits for an element", data!(brpoplpush)),
+    row("blmpop", -5, Flags::WRITE.with(Flags::BLOCKING), &[counted(2, READS_DELETES)], "7.0.0", "LMPOP that waits for an element", data!(blmpop)),
 ];
 
 fn push(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End, only_existing: bool) -> Outcome {

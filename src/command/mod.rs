@@ -9,6 +9,7 @@ mod admin;
 mod bitfield;
 mod bitmap;
 pub mod blocking;
+pub mod call;
 mod client;
 mod connection;
 mod counter;
@@ -25,18 +26,25 @@ mod hash;
 mod hyperloglog;
 pub mod info;
 mod introspect;
+pub mod key_spec;
 mod keys;
+mod latency;
+mod lcs;
 mod list;
 mod long_double;
 pub mod lookup;
+mod memory;
 pub mod number;
 mod object;
 mod persistence;
 mod pubsub;
 mod replication;
 mod scan;
+pub mod secrets;
 mod server;
 mod set;
+mod slowlog;
+mod sort;
 mod sorted_set;
 mod stream;
 mod string;
@@ -46,9 +54,11 @@ pub mod table;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tips;
 mod transaction;
 
 pub use blocking::{Block, Nil};
+pub use call::Call;
 pub use error::{CommandError, Outcome, printable};
 pub use string::populate;
 pub use table::{Command, Flags, lookup as find};
@@ -102,12 +112,16 @@ pub struct Effects {
     pub rewritten: Vec<(u32, Vec<Vec<u8>>)>,
     /// Keys removed because they had expired: `DEL` goes on the stream before all the rest.
     pub expired: Vec<(u32, Vec<u8>, u64)>,
+    /// Expired keys were met by chance (`SCAN`, `RANDOMKEY`): each `DEL` goes on the stream alone.
+    pub expired_apart: bool,
     /// Number of changes (`rdb_changes_since_last_save`); 0 means nothing goes on the stream.
     pub dirty: u64,
     /// Go on the stream even when nothing changed (`FLUSHALL`).
     pub force_propagation: bool,
     /// Keys changed, for `WATCH`.
     pub touched: Vec<(u32, Vec<u8>)>,
+    /// Keys that those who wait for them have to look at, though `WATCH` sees no change.
+    pub ready: Vec<(u32, Vec<u8>)>,
     /// Whole databases changed (`FLUSHDB`, `SWAPDB`), for `WATCH`.
     pub touched_dbs: Vec<u32>,
     /// Lookups that found and did not find their key (`keyspace_hits`, `keyspace_misses`).

@@ -1,25 +1,24 @@
 //! `OBJECT`: how a value is stored (Redis: object.c).
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Outcome, lookup, printable};
 use crate::keyspace::Value;
 
 /// The command of this file.
-pub const COMMANDS: &[Command] = &[Command {
-    name: "object",
-    arity: -2,
-    flags: Flags::READONLY,
-    key_range: KeyRange::new(2, 2, 1),
-    group: Group::Generic,
-    since: "2.2.3",
-    summary: "Tells how a value is stored",
-    handler: data!(object),
-}];
+pub const COMMANDS: &[Command] = &[Command::new(
+    "object",
+    -2,
+    Flags::NONE,
+    Group::Generic,
+    "2.2.3",
+    "Tells how a value is stored",
+    data!(object),
+)];
 
 const HELP: [&str; 11] = [
     "OBJECT <subcommand> [<key>]. Subcommands are:",
     "ENCODING <key>",
-    "    How the value is stored, by Redis's names: int, embstr or raw.",
+    "    How the value is stored, by Redis's names.",
     "FREQ <key>",
     "    Refused: accesses are not counted.",
     "IDLETIME <key>",
@@ -30,23 +29,10 @@ const HELP: [&str; 11] = [
     "    This text.",
 ];
 
-/// Longest string that Redis stores in one piece with its header, bytes.
-const EMBSTR_BYTES: usize = 44;
 /// Redis shares one object for each integer from 0 up to here, exclusive, ...
 const SHARED_INTEGERS: i64 = 10_000;
 /// ... and counts no references of those.
 const SHARED_REFCOUNT: i64 = i32::MAX as i64;
-
-/// The encoding Redis gives a value that was set whole. (There, what `APPEND` or `SETRANGE` made
-/// stays `raw`, and what `INCRBYFLOAT` made `embstr`, until it is set or loaded anew.)
-pub(super) fn encoding(value: &Value) -> &'static str {
-    match value {
-        Value::String(string) if string.as_i64().is_some() => "int",
-        Value::String(string) if string.len() <= EMBSTR_BYTES => "embstr",
-        Value::String(_) => "raw",
-        other => other.encoding_name(),
-    }
-}
 
 fn refcount(value: &Value) -> i64 {
     let Value::String(string) = value else {
@@ -85,7 +71,7 @@ fn object(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         return Ok(());
     };
     match subcommand.as_slice() {
-        b"encoding" => ctx.reply.bulk(encoding(value)),
+        b"encoding" => ctx.reply.bulk(value.encoding_name()),
         b"refcount" => ctx.reply.integer(refcount(value)),
         b"freq" => {
             return Err(CommandError::Other("access frequency is not tracked".into()));

@@ -13,10 +13,10 @@ const GROUP: Group = Group::Server;
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("save", 1, ADMIN.with(Flags::NO_MULTI), GROUP, "1.0.0", "Saves the dataset; the client waits for it", node!(save)),
-    row("bgsave", -1, ADMIN, GROUP, "1.0.0", "Saves the dataset beside everything else", node!(bgsave)),
-    row("lastsave", 1, ANYTIME.with(Flags::FAST).with(Flags::DANGEROUS), GROUP, "1.0.0", "Time of the last successful save", node!(lastsave)),
-    row("shutdown", -1, ADMIN.with(ANYTIME).with(Flags::NO_MULTI), GROUP, "1.0.0", "Ends the server, saving first if so configured", node!(shutdown)),
+    row("save", 1, ADMIN.with(Flags::NO_MULTI).with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Saves the dataset; the client waits for it", node!(save)),
+    row("bgsave", -1, ADMIN.with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Saves the dataset beside everything else", node!(bgsave)),
+    row("lastsave", 1, ANYTIME.with(Flags::FAST).with(Flags::DANGEROUS), GROUP, "1.0.0", "Time of the last successful save", node!(lastsave)).in_categories(&["admin"]),
+    row("shutdown", -1, ADMIN.with(ANYTIME).with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY), GROUP, "1.0.0", "Ends the server, saving first if so configured", node!(shutdown)),
 ];
 
 const IN_PROGRESS: &str = "Background save already in progress";

@@ -1,6 +1,7 @@
 //! Publish/subscribe. What is published goes on the stream: a replica's subscribers hear it too.
 
 use super::admin::{Subcommand, help, node, row, subcommand};
+use super::key_spec::{KeyFlags, all_from, at};
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome, glob};
 use crate::env::Now;
@@ -12,7 +13,6 @@ const SPEAK: Flags = Flags::PUBSUB
     .with(Flags::STALE)
     .with(Flags::FAST)
     .with(Flags::MAY_REPLICATE);
-const LOOK: Flags = Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE);
 const GROUP: Group = Group::PubSub;
 
 /// Commands of this file.
@@ -22,11 +22,11 @@ pub const COMMANDS: &[Command] = &[
     row("unsubscribe", -1, LISTEN, GROUP, "2.0.0", "Stops listening to channels", node!(unsubscribe)),
     row("psubscribe", -2, LISTEN, GROUP, "2.0.0", "Listens to channels by patterns", node!(psubscribe)),
     row("punsubscribe", -1, LISTEN, GROUP, "2.0.0", "Stops listening by patterns", node!(punsubscribe)),
-    row("ssubscribe", -2, LISTEN, GROUP, "7.0.0", "Listens to shard channels", node!(ssubscribe)),
-    row("sunsubscribe", -1, LISTEN, GROUP, "7.0.0", "Stops listening to shard channels", node!(sunsubscribe)),
+    row("ssubscribe", -2, LISTEN, GROUP, "7.0.0", "Listens to shard channels", node!(ssubscribe)).with_keys(&[all_from(1, KeyFlags::NOT_KEY)]),
+    row("sunsubscribe", -1, LISTEN, GROUP, "7.0.0", "Stops listening to shard channels", node!(sunsubscribe)).with_keys(&[all_from(1, KeyFlags::NOT_KEY)]),
     row("publish", 3, SPEAK, GROUP, "2.0.0", "Sends a message to all who listen to a channel", node!(publish)),
-    row("spublish", 3, SPEAK, GROUP, "7.0.0", "Sends a message to all who listen to a shard channel", node!(spublish)),
-    row("pubsub", -2, LOOK, GROUP, "2.8.0", "Who listens to what", node!(pubsub)),
+    row("spublish", 3, SPEAK, GROUP, "7.0.0", "Sends a message to all who listen to a shard channel", node!(spublish)).with_keys(&[at(1, KeyFlags::NOT_KEY)]),
+    row("pubsub", -2, Flags::NONE, GROUP, "2.8.0", "Who listens to what", node!(pubsub)),
 ];
 
 fn subscribe(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {

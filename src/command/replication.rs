@@ -21,14 +21,14 @@ const GROUP: Group = Group::Server;
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("replicaof", 3, ADMIN.with(Flags::STALE), GROUP, "5.0.0", "Makes the server a replica of another, or a master", node!(replicaof)),
-    row("slaveof", 3, ADMIN.with(Flags::STALE), GROUP, "1.0.0", "The old name of REPLICAOF", node!(replicaof)),
+    row("replicaof", 3, ADMIN.with(Flags::STALE).with(Flags::NO_ASYNC_LOADING), GROUP, "5.0.0", "Makes the server a replica of another, or a master", node!(replicaof)),
+    row("slaveof", 3, ADMIN.with(Flags::STALE).with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "The old name of REPLICAOF", node!(replicaof)),
     row("failover", -1, ADMIN.with(Flags::STALE), GROUP, "6.2.0", "Hands the role of the master over to a replica", node!(failover)),
-    row("role", 1, Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::DANGEROUS), GROUP, "2.8.12", "Tells the role, the offset and who is connected", node!(role)),
-    row("wait", 3, Flags::NOSCRIPT, Group::Generic, "3.0.0", "Waits until replicas have acknowledged the writes of this client", node!(wait)),
-    row("sync", 1, ADMIN.with(Flags::NO_MULTI), GROUP, "1.0.0", "Asks for a full sync, as a replica", node!(sync)),
-    row("psync", -3, ADMIN.with(Flags::NO_MULTI), GROUP, "2.8.0", "Asks for a partial resync, as a replica", node!(psync)),
-    row("replconf", -1, ADMIN.with(Flags::LOADING).with(Flags::STALE), GROUP, "3.0.0", "Tells the master about a replica", node!(replconf)),
+    row("role", 1, Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::DANGEROUS), GROUP, "2.8.12", "Tells the role, the offset and who is connected", node!(role)).in_categories(&["admin"]),
+    row("wait", 3, Flags::NOSCRIPT, Group::Generic, "3.0.0", "Waits until replicas have acknowledged the writes of this client", node!(wait)).in_categories(&["connection"]),
+    row("sync", 1, ADMIN.with(Flags::NO_MULTI).with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Asks for a full sync, as a replica", node!(sync)),
+    row("psync", -3, ADMIN.with(Flags::NO_MULTI).with(Flags::NO_ASYNC_LOADING), GROUP, "2.8.0", "Asks for a partial resync, as a replica", node!(psync)),
+    row("replconf", -1, ADMIN.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY), GROUP, "3.0.0", "Tells the master about a replica", node!(replconf)),
 ];
 
 fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {

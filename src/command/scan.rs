@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Handler, Outcome, glob, keys, lookup, number};
 
 const fn row(
@@ -13,16 +13,8 @@ const fn row(
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags: flags.with(Flags::READONLY),
-        key_range: KeyRange::NONE,
-        group: Group::Generic,
-        since,
-        summary,
-        handler,
-    }
+    let flags = flags.with(Flags::READONLY);
+    Command::new(name, arity, flags, Group::Generic, since, summary, handler)
 }
 
 /// Commands of this file.
@@ -129,6 +121,7 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
             options.type_name.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
         })
     });
+    ctx.effects.expired_apart = !ctx.effects.expired.is_empty();
     ctx.reply.array_header(2);
     ctx.reply.bulk(itoa::Buffer::new().format(next));
     ctx.reply.array_header(found.len());
@@ -157,6 +150,7 @@ fn randomkey(ctx: &mut Ctx<'_>, _args: &Args<'_>) -> Outcome {
             break live.map(|(key, _, _)| key.to_vec());
         }
     };
+    ctx.effects.expired_apart = !ctx.effects.expired.is_empty();
     match picked {
         Some(key) => ctx.reply.bulk(key),
         None => ctx.reply.null_bulk(),

@@ -1,7 +1,6 @@
-//! The server as a whole: `CONFIG`, `TIME`, `MONITOR`, `SLOWLOG`.
+//! The server as a whole: `CONFIG`, `TIME`, `MONITOR`.
 
 use super::admin::{Subcommand, error, help, node, ok, row, subcommand};
-use super::number::parse_i64;
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
 use crate::env::Now;
@@ -14,10 +13,9 @@ const GROUP: Group = Group::Server;
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("config", -2, ADMIN, GROUP, "2.0.0", "Shows and sets directives", node!(config)),
+    row("config", -2, Flags::NONE, GROUP, "2.0.0", "Shows and sets directives", node!(config)),
     row("time", 1, ANYTIME.with(Flags::FAST), GROUP, "2.6.0", "The wall clock", node!(time)),
     row("monitor", 1, ADMIN, GROUP, "1.0.0", "Shows every command as it is executed", node!(monitor)),
-    row("slowlog", -2, ADMIN, GROUP, "2.2.12", "The slow log, which is always empty here", node!(slowlog)),
 ];
 
 const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcommand {
@@ -127,41 +125,4 @@ fn monitor(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
     client.monitor = true;
     node.monitors.insert(id);
     ok(node, id)
-}
-
-static SLOWLOG: [Subcommand; 4] = [
-    sub("get", -2, "slowlog|get"),
-    sub("len", 2, "slowlog|len"),
-    sub("reset", 2, "slowlog|reset"),
-    sub("help", 2, "slowlog|help"),
-];
-
-/// Commands take no measurable time here: the node has no clock of its own.
-fn slowlog(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    match subcommand(node, id, "SLOWLOG", &SLOWLOG, args)? {
-        "get" => {
-            match args[2..] {
-                [] => {}
-                [count] if parse_i64(count).is_some_and(|count| count >= -1) => {}
-                [_] => return error("count should be greater than or equal to -1"),
-                _ => return Err(super::CommandError::Syntax),
-            }
-            node.reply(id, |reply| reply.array_header(0));
-        }
-        "len" => node.reply(id, |reply| reply.integer(0)),
-        "reset" => node.reply(id, |reply| reply.ok()),
-        _ => {
-            let lines = [
-                "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                "GET [<count>]",
-                "    Always empty.",
-                "LEN",
-                "    Always 0.",
-                "RESET",
-                "    Accepted.",
-            ];
-            return help(node, id, &lines);
-        }
-    }
-    Ok(())
 }

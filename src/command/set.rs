@@ -3,8 +3,11 @@
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
+use super::key_spec::{
+    DELETES, INSERTS, Keys, LOOKS, OVERWRITES, READS, READS_DELETES, UPDATES, all_from, at, counted,
+};
 use super::list::positive;
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Outcome, glob, lookup, number, scan};
 use crate::keyspace::{Key, SetValue, Value};
 
@@ -18,34 +21,34 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: super::Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::Set, since, summary, handler }
+    Command::new(name, arity, flags, Group::Set, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("sadd", -3, GROW_FAST, KeyRange::ONE, "1.0.0", "Adds members to a set", data!(sadd)),
-    row("srem", -3, WRITE_FAST, KeyRange::ONE, "1.0.0", "Takes members out of a set", data!(srem)),
-    row("smembers", 2, READ, KeyRange::ONE, "1.0.0", "Returns all members of a set", data!(smembers)),
-    row("sismember", 3, READ_FAST, KeyRange::ONE, "1.0.0", "Tells whether something is a member", data!(sismember)),
-    row("smismember", -3, READ_FAST, KeyRange::ONE, "6.2.0", "Tells which of several are members", data!(smismember)),
-    row("scard", 2, READ_FAST, KeyRange::ONE, "1.0.0", "Returns the number of members", data!(scard)),
-    row("spop", -2, WRITE_FAST, KeyRange::ONE, "1.0.0", "Takes members picked at random", data!(spop)),
-    row("srandmember", -2, READ, KeyRange::ONE, "1.0.0", "Returns members picked at random", data!(srandmember)),
-    row("smove", 4, WRITE_FAST, KeyRange::TWO, "1.0.0", "Moves a member from one set to another", data!(smove)),
-    row("sinter", -2, READ, KeyRange::ALL, "1.0.0", "Returns the members that all sets have", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Intersection))),
-    row("sunion", -2, READ, KeyRange::ALL, "1.0.0", "Returns the members that any of the sets has", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Union))),
-    row("sdiff", -2, READ, KeyRange::ALL, "1.0.0", "Returns the members that only the first set has", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Difference))),
-    row("sinterstore", -3, GROW, KeyRange::ALL, "1.0.0", "Stores what SINTER returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Intersection))),
-    row("sunionstore", -3, GROW, KeyRange::ALL, "1.0.0", "Stores what SUNION returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Union))),
-    row("sdiffstore", -3, GROW, KeyRange::ALL, "1.0.0", "Stores what SDIFF returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Difference))),
-    row("sintercard", -3, READ, KeyRange::NONE, "7.0.0", "Counts the members that all sets have", data!(sintercard)),
-    row("sscan", -3, READ, KeyRange::ONE, "2.8.0", "Walks over the members, a few at a time", data!(sscan)),
+    row("sadd", -3, GROW_FAST, &[at(1, INSERTS)], "1.0.0", "Adds members to a set", data!(sadd)),
+    row("srem", -3, WRITE_FAST, &[at(1, DELETES)], "1.0.0", "Takes members out of a set", data!(srem)),
+    row("smembers", 2, READ, &[at(1, READS)], "1.0.0", "Returns all members of a set", data!(smembers)),
+    row("sismember", 3, READ_FAST, &[at(1, LOOKS)], "1.0.0", "Tells whether something is a member", data!(sismember)),
+    row("smismember", -3, READ_FAST, &[at(1, READS)], "6.2.0", "Tells which of several are members", data!(smismember)),
+    row("scard", 2, READ_FAST, &[at(1, LOOKS)], "1.0.0", "Returns the number of members", data!(scard)),
+    row("spop", -2, WRITE_FAST, &[at(1, READS_DELETES)], "1.0.0", "Takes members picked at random", data!(spop)),
+    row("srandmember", -2, READ, &[at(1, READS)], "1.0.0", "Returns members picked at random", data!(srandmember)),
+    row("smove", 4, WRITE_FAST, &[at(1, READS_DELETES), at(2, INSERTS)], "1.0.0", "Moves a member from one set to another", data!(smove)),
+    row("sinter", -2, READ, &[all_from(1, READS)], "1.0.0", "Returns the members that all sets have", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Intersection))),
+    row("sunion", -2, READ, &[all_from(1, READS)], "1.0.0", "Returns the members that any of the sets has", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Union))),
+    row("sdiff", -2, READ, &[all_from(1, READS)], "1.0.0", "Returns the members that only the first set has", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| combine(ctx, &args[1..], Operation::Difference))),
+    row("sinterstore", -3, GROW, &[at(1, UPDATES), all_from(2, READS)], "1.0.0", "Stores what SINTER returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Intersection))),
+    row("sunionstore", -3, GROW, &[at(1, OVERWRITES), all_from(2, READS)], "1.0.0", "Stores what SUNION returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Union))),
+    row("sdiffstore", -3, GROW, &[at(1, OVERWRITES), all_from(2, READS)], "1.0.0", "Stores what SDIFF returns", data!(|ctx: &mut Ctx<'_>, args: &Args<'_>| store(ctx, args, Operation::Difference))),
+    row("sintercard", -3, READ, &[counted(1, READS)], "7.0.0", "Counts the members that all sets have", data!(sintercard)),
+    row("sscan", -3, READ, &[at(1, READS)], "2.8.0", "Walks over the members, a few at a time", data!(sscan)),
 ];
 
 fn sadd(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
@@ -245,7 +248,9 @@ fn smove(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let added =
         lookup::edit_or_create(ctx, to, to_found, |set: &mut SetValue| set.insert(member, &limits));
     lookup::changed(ctx, ctx.db, from);
-    lookup::changed_times(ctx, to, usize::from(added));
+    if added {
+        lookup::changed(ctx, ctx.db, to);
+    }
     ctx.reply.integer(1);
     Ok(())
 }

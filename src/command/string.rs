@@ -3,7 +3,11 @@
 //! What goes on the stream never depends on the clock of the node that applies it: every
 //! relative time to live is propagated as the absolute deadline it had here.
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{
+    CREATES, INSERTS, KeyFlags, Keys, LOOKS, OVERWRITES, READS, READS_DELETES, READS_UPDATES,
+    UPDATES, all_from, at, pairs_from,
+};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Outcome, lookup, number};
 use crate::keyspace::{StringValue, Value};
 
@@ -16,34 +20,40 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: super::Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::String, since, summary, handler }
+    Command::new(name, arity, flags, Group::String, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("set", -3, GROW, KeyRange::ONE, "1.0.0", "Stores a string, with conditions and a deadline if wanted", data!(set)),
-    row("setnx", 3, GROW_FAST, KeyRange::ONE, "1.0.0", "Stores a string unless the key exists", data!(setnx)),
-    row("setex", 4, GROW, KeyRange::ONE, "2.0.0", "Stores a string and its time to live in seconds", data!(setex)),
-    row("psetex", 4, GROW, KeyRange::ONE, "2.6.0", "Stores a string and its time to live in milliseconds", data!(psetex)),
-    row("get", 2, READ_FAST, KeyRange::ONE, "1.0.0", "Returns a string", data!(get)),
-    row("getex", -2, WRITE_FAST, KeyRange::ONE, "6.2.0", "Returns a string and sets or clears its deadline", data!(getex)),
-    row("getdel", 2, WRITE_FAST, KeyRange::ONE, "6.2.0", "Returns a string and deletes it", data!(getdel)),
-    row("getset", 3, GROW_FAST, KeyRange::ONE, "1.0.0", "Stores a string and returns the one before", data!(getset)),
-    row("mget", -2, READ_FAST, KeyRange::ALL, "1.0.0", "Returns the strings of several keys", data!(mget)),
-    row("mset", -3, GROW, KeyRange::PAIRS, "1.0.1", "Stores several strings at once", data!(mset)),
-    row("msetnx", -3, GROW, KeyRange::PAIRS, "1.0.1", "Stores several strings at once, unless one of the keys exists", data!(msetnx)),
-    row("append", 3, GROW_FAST, KeyRange::ONE, "2.0.0", "Appends to a string, which is empty at first", data!(append)),
-    row("strlen", 2, READ_FAST, KeyRange::ONE, "2.2.0", "Returns the length of a string in bytes", data!(strlen)),
-    row("setrange", 4, GROW, KeyRange::ONE, "2.2.0", "Overwrites a string from an offset on", data!(setrange)),
-    row("getrange", 4, Flags::READONLY, KeyRange::ONE, "2.4.0", "Returns a part of a string", data!(getrange)),
-    row("substr", 4, Flags::READONLY, KeyRange::ONE, "1.0.0", "Returns a part of a string (old name of GETRANGE)", data!(getrange)),
+    row("set", -3, GROW, &[at(1, READS_UPDATES).depending(set_key)], "1.0.0", "Stores a string, with conditions and a deadline if wanted", data!(set)),
+    row("setnx", 3, GROW_FAST, &[at(1, CREATES)], "1.0.0", "Stores a string unless the key exists", data!(setnx)),
+    row("setex", 4, GROW, &[at(1, OVERWRITES)], "2.0.0", "Stores a string and its time to live in seconds", data!(setex)),
+    row("psetex", 4, GROW, &[at(1, OVERWRITES)], "2.6.0", "Stores a string and its time to live in milliseconds", data!(psetex)),
+    row("get", 2, READ_FAST, &[at(1, READS)], "1.0.0", "Returns a string", data!(get)),
+    row("getex", -2, WRITE_FAST, &[at(1, READS_UPDATES)], "6.2.0", "Returns a string and sets or clears its deadline", data!(getex)),
+    row("getdel", 2, WRITE_FAST, &[at(1, READS_DELETES)], "6.2.0", "Returns a string and deletes it", data!(getdel)),
+    row("getset", 3, GROW_FAST, &[at(1, READS_UPDATES)], "1.0.0", "Stores a string and returns the one before", data!(getset)),
+    row("mget", -2, READ_FAST, &[all_from(1, READS)], "1.0.0", "Returns the strings of several keys", data!(mget)),
+    row("mset", -3, GROW, &[pairs_from(1, OVERWRITES)], "1.0.1", "Stores several strings at once", data!(mset)),
+    row("msetnx", -3, GROW, &[pairs_from(1, CREATES)], "1.0.1", "Stores several strings at once, unless one of the keys exists", data!(msetnx)),
+    row("append", 3, GROW_FAST, &[at(1, INSERTS)], "2.0.0", "Appends to a string, which is empty at first", data!(append)),
+    row("strlen", 2, READ_FAST, &[at(1, LOOKS)], "2.2.0", "Returns the length of a string in bytes", data!(strlen)),
+    row("setrange", 4, GROW, &[at(1, UPDATES)], "2.2.0", "Overwrites a string from an offset on", data!(setrange)),
+    row("getrange", 4, Flags::READONLY, &[at(1, READS)], "2.4.0", "Returns a part of a string", data!(getrange)),
+    row("substr", 4, Flags::READONLY, &[at(1, READS)], "1.0.0", "Returns a part of a string (old name of GETRANGE)", data!(getrange)),
 ];
+
+/// `SET` reads what was there only with `GET`.
+fn set_key(args: &Args<'_>) -> KeyFlags {
+    let get = args.iter().skip(3).any(|option| option.eq_ignore_ascii_case(b"GET"));
+    if get { READS_UPDATES } else { OVERWRITES }
+}
 
 /// Longest string a client may make (the default of `proto-max-bulk-len`), bytes.
 pub(super) const MAX_STRING_BYTES: usize = 512 * 1024 * 1024;
@@ -377,25 +387,32 @@ fn length_for_write(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<usize>, Comm
     Ok(value.map(StringValue::len))
 }
 
-/// Changes the bytes of the string at `key`, which is created if missing; keeps its deadline.
-fn edit(ctx: &mut Ctx<'_>, key: &[u8], found: bool, change: impl FnOnce(&mut Vec<u8>)) -> usize {
-    let mut bytes = Vec::new();
-    let deadline = found.then(|| ctx.keyspace.expiry(ctx.db, key)).flatten();
-    if found && let Ok(Some(value)) = lookup::string(ctx.keyspace, ctx.db, key) {
-        bytes = value.bytes().into_owned();
-    }
-    change(&mut bytes);
-    put(ctx, key, &bytes, deadline);
-    bytes.len()
+/// Changes the bytes of the string at `key` in place, which is there; its length after that.
+fn edit(ctx: &mut Ctx<'_>, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let edited = ctx.keyspace.update(ctx.db, key, |value| match value {
+        Value::String(string) => string.make_mut_vec(|bytes| {
+            change(bytes);
+            bytes.len()
+        }),
+        _ => 0,
+    });
+    lookup::changed(ctx, ctx.db, key);
+    edited.unwrap_or(0)
 }
 
 fn append(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let (key, tail) = (args[1], args[2]);
     let before = length_for_write(ctx, key)?;
-    if let Some(len) = before {
-        check_length(ctx, len, tail.len())?;
-    }
-    let len = edit(ctx, key, before.is_some(), |bytes| bytes.extend_from_slice(tail));
+    let len = match before {
+        Some(len) => {
+            check_length(ctx, len, tail.len())?;
+            edit(ctx, key, |bytes| bytes.extend_from_slice(tail))
+        }
+        None => {
+            put(ctx, key, tail, None);
+            tail.len()
+        }
+    };
     ctx.reply.integer(len as i64);
     Ok(())
 }
@@ -416,7 +433,10 @@ fn setrange(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         return Ok(());
     }
     check_length(ctx, offset, patch.len())?;
-    let len = edit(ctx, key, before.is_some(), |bytes| {
+    if before.is_none() {
+        ctx.keyspace.set(ctx.db, key, Value::String(StringValue::made(Vec::new())), None);
+    }
+    let len = edit(ctx, key, |bytes| {
         let end = offset + patch.len();
         if bytes.len() < end {
             bytes.resize(end, 0);

@@ -1,51 +1,214 @@
 //! Subcommands of the commands that are containers (`CONFIG SET`, `OBJECT ENCODING`, ...): which
-//! there are, and how many arguments each takes.
+//! there are, how many arguments each takes, what it may do and where its keys are.
 //!
 //! Checked before a command is executed or queued: inside `MULTI` a mistake has to be told at once
-//! (server.c `processCommand`). The names and arities are those of `COMMAND` of Redis 7.0.15;
-//! what is listed here and not built is refused by its handler.
+//! (server.c `processCommand`). The rows are those of `COMMAND` of Redis 7.0.15; what is listed
+//! here and not built is refused by its handler.
 
-use super::table::Command;
+use super::key_spec::{DELETES, INSERTS, Keys, LOOKS, READS, UPDATES, at};
+use super::table::{Command, Flags, accepts};
 use super::{Args, CommandError, printable};
 
-/// A subcommand and its arity, container and subcommand included; negative: at least so many.
-type Subcommand = (&'static str, i32);
+/// A row.
+#[derive(Debug)]
+pub struct Subcommand {
+    /// In lower case.
+    pub name: &'static str,
+    /// Number of arguments, container and subcommand included; negative: at least so many.
+    pub arity: i32,
+    /// What it may do.
+    pub flags: Flags,
+    /// Where its keys are.
+    pub keys: Keys,
+}
+
+const fn sub(name: &'static str, arity: i32, flags: Flags) -> Subcommand {
+    Subcommand { name, arity, flags, keys: &[] }
+}
+
+impl Subcommand {
+    const fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+}
+
+/// Allowed at any time.
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+/// About the connection itself.
+const SELF: Flags = ANYTIME.with(Flags::NOSCRIPT);
+const ADMIN: Flags = SELF.with(Flags::ADMIN);
+const OPERATE: Flags = ANYTIME.with(Flags::ADMIN);
+const LISTEN: Flags = ANYTIME.with(Flags::PUBSUB);
+const GROW: Flags = Flags::WRITE.with(Flags::DENYOOM);
+/// Changes functions.
+const CODE: Flags = Flags::WRITE.with(Flags::NOSCRIPT);
+const NEW_CODE: Flags = CODE.with(Flags::DENYOOM);
+const BUSY: Flags = Flags::NOSCRIPT.with(Flags::ALLOW_BUSY);
 
 /// Containers, in order of their names.
 #[rustfmt::skip]
 const CONTAINERS: &[(&str, &[Subcommand])] = &[
-    ("acl", &[("cat", -2), ("deluser", -3), ("dryrun", -4), ("genpass", -2), ("getuser", 3), ("help", 2), ("list", 2), ("load", 2), ("log", -2), ("save", 2), ("setuser", -3), ("users", 2), ("whoami", 2)]),
-    ("client", &[("caching", 3), ("getname", 2), ("getredir", 2), ("help", 2), ("id", 2), ("info", 2), ("kill", -3), ("list", -2), ("no-evict", 3), ("pause", -3), ("reply", 3), ("setname", 3), ("tracking", -3), ("trackinginfo", 2), ("unblock", -3), ("unpause", 2)]),
-    ("command", &[("count", 2), ("docs", -2), ("getkeys", -4), ("getkeysandflags", -4), ("help", 2), ("info", -2), ("list", -2)]),
-    ("config", &[("get", -3), ("help", 2), ("resetstat", 2), ("rewrite", 2), ("set", -4)]),
-    ("function", &[("delete", 3), ("dump", 2), ("flush", -2), ("help", 2), ("kill", 2), ("list", -2), ("load", -3), ("restore", -3), ("stats", 2)]),
-    ("latency", &[("doctor", 2), ("graph", 3), ("help", 2), ("histogram", -2), ("history", 3), ("latest", 2), ("reset", -2)]),
-    ("memory", &[("doctor", 2), ("help", 2), ("malloc-stats", 2), ("purge", 2), ("stats", 2), ("usage", -3)]),
-    ("object", &[("encoding", 3), ("freq", 3), ("help", 2), ("idletime", 3), ("refcount", 3)]),
-    ("pubsub", &[("channels", -2), ("help", 2), ("numpat", 2), ("numsub", -2), ("shardchannels", -2), ("shardnumsub", -2)]),
-    ("script", &[("debug", 3), ("exists", -3), ("flush", -2), ("help", 2), ("kill", 2), ("load", 3)]),
-    ("slowlog", &[("get", -2), ("help", 2), ("len", 2), ("reset", 2)]),
-    ("xgroup", &[("create", -5), ("createconsumer", 5), ("delconsumer", 5), ("destroy", 4), ("help", 2), ("setid", -5)]),
-    ("xinfo", &[("consumers", 4), ("groups", 3), ("help", 2), ("stream", -3)]),
+    ("acl", &[
+        sub("cat", -2, SELF),
+        sub("deluser", -3, ADMIN),
+        sub("dryrun", -4, ADMIN),
+        sub("genpass", -2, SELF),
+        sub("getuser", 3, ADMIN),
+        sub("help", 2, ANYTIME),
+        sub("list", 2, ADMIN),
+        sub("load", 2, ADMIN),
+        sub("log", -2, ADMIN),
+        sub("save", 2, ADMIN),
+        sub("setuser", -3, ADMIN),
+        sub("users", 2, ADMIN),
+        sub("whoami", 2, SELF),
+    ]),
+    ("client", &[
+        sub("caching", 3, SELF),
+        sub("getname", 2, SELF),
+        sub("getredir", 2, SELF),
+        sub("help", 2, ANYTIME),
+        sub("id", 2, SELF),
+        sub("info", 2, SELF),
+        sub("kill", -3, ADMIN),
+        sub("list", -2, ADMIN),
+        sub("no-evict", 3, ADMIN),
+        sub("pause", -3, ADMIN),
+        sub("reply", 3, SELF),
+        sub("setname", 3, SELF),
+        sub("tracking", -3, SELF),
+        sub("trackinginfo", 2, SELF),
+        sub("unblock", -3, ADMIN),
+        sub("unpause", 2, ADMIN),
+    ]),
+    ("command", &[
+        sub("count", 2, ANYTIME),
+        sub("docs", -2, ANYTIME),
+        sub("getkeys", -4, ANYTIME),
+        sub("getkeysandflags", -4, ANYTIME),
+        sub("help", 2, ANYTIME),
+        sub("info", -2, ANYTIME),
+        sub("list", -2, ANYTIME),
+    ]),
+    ("config", &[
+        sub("get", -3, ADMIN),
+        sub("help", 2, ANYTIME),
+        sub("resetstat", 2, ADMIN),
+        sub("rewrite", 2, ADMIN),
+        sub("set", -4, ADMIN),
+    ]),
+    ("function", &[
+        sub("delete", 3, CODE),
+        sub("dump", 2, Flags::NOSCRIPT),
+        sub("flush", -2, CODE),
+        sub("help", 2, ANYTIME),
+        sub("kill", 2, BUSY),
+        sub("list", -2, Flags::NOSCRIPT),
+        sub("load", -3, NEW_CODE),
+        sub("restore", -3, NEW_CODE),
+        sub("stats", 2, BUSY),
+    ]),
+    ("latency", &[
+        sub("doctor", 2, ADMIN),
+        sub("graph", 3, ADMIN),
+        sub("help", 2, ANYTIME),
+        sub("histogram", -2, ADMIN),
+        sub("history", 3, ADMIN),
+        sub("latest", 2, ADMIN),
+        sub("reset", -2, ADMIN),
+    ]),
+    ("memory", &[
+        sub("doctor", 2, Flags::NONE),
+        sub("help", 2, ANYTIME),
+        sub("malloc-stats", 2, Flags::NONE),
+        sub("purge", 2, Flags::NONE),
+        sub("stats", 2, Flags::NONE),
+        sub("usage", -3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+    ]),
+    ("object", &[
+        sub("encoding", 3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+        sub("freq", 3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+        sub("help", 2, ANYTIME),
+        sub("idletime", 3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+        sub("refcount", 3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+    ]),
+    ("pubsub", &[
+        sub("channels", -2, LISTEN),
+        sub("help", 2, ANYTIME),
+        sub("numpat", 2, LISTEN),
+        sub("numsub", -2, LISTEN),
+        sub("shardchannels", -2, LISTEN),
+        sub("shardnumsub", -2, LISTEN),
+    ]),
+    ("script", &[
+        sub("debug", 3, Flags::NOSCRIPT),
+        sub("exists", -3, Flags::NOSCRIPT),
+        sub("flush", -2, Flags::NOSCRIPT),
+        sub("help", 2, ANYTIME),
+        sub("kill", 2, BUSY),
+        sub("load", 3, Flags::NOSCRIPT.with(Flags::STALE)),
+    ]),
+    ("slowlog", &[
+        sub("get", -2, OPERATE),
+        sub("help", 2, ANYTIME),
+        sub("len", 2, OPERATE),
+        sub("reset", 2, OPERATE),
+    ]),
+    ("xgroup", &[
+        sub("create", -5, GROW).with_keys(&[at(2, INSERTS)]),
+        sub("createconsumer", 5, GROW).with_keys(&[at(2, INSERTS)]),
+        sub("delconsumer", 5, Flags::WRITE).with_keys(&[at(2, DELETES)]),
+        sub("destroy", 4, Flags::WRITE).with_keys(&[at(2, DELETES)]),
+        sub("help", 2, ANYTIME),
+        sub("setid", -5, Flags::WRITE).with_keys(&[at(2, UPDATES)]),
+    ]),
+    ("xinfo", &[
+        sub("consumers", 4, Flags::READONLY).with_keys(&[at(2, READS)]),
+        sub("groups", 3, Flags::READONLY).with_keys(&[at(2, READS)]),
+        sub("help", 2, ANYTIME),
+        sub("stream", -3, Flags::READONLY).with_keys(&[at(2, READS)]),
+    ]),
 ];
 
+/// The subcommands of a command; none if it is no container.
+pub fn of(command: &Command) -> &'static [Subcommand] {
+    match CONTAINERS.binary_search_by_key(&command.name, |(container, _)| container) {
+        Ok(at) => CONTAINERS[at].1,
+        Err(_) => &[],
+    }
+}
+
+/// Whether a command is a container.
+pub fn are_in(command: &Command) -> bool {
+    !of(command).is_empty()
+}
+
+/// The subcommand that these arguments (container first) name.
+pub fn find(command: &Command, args: &Args<'_>) -> Option<&'static Subcommand> {
+    // No container takes more than its own name for granted.
+    let given = args.get(1).filter(|_| matches!(command.arity, -2 | -1))?;
+    of(command).iter().find(|row| given.eq_ignore_ascii_case(row.name.as_bytes()))
+}
+
 /// Refuses a subcommand that does not exist, or its number of arguments.
+///
+/// # Errors
+///
+/// As Redis says it.
 pub fn check(command: &Command, args: &Args<'_>) -> Result<(), CommandError> {
     let Some(given) = args.get(1) else {
         return Ok(()); // `COMMAND` alone is a command of its own.
     };
-    let Ok(at) = CONTAINERS.binary_search_by_key(&command.name, |(container, _)| container) else {
-        return Ok(());
-    };
-    let (_, subcommands) = CONTAINERS[at];
-    let named = |(name, _): &&Subcommand| given.eq_ignore_ascii_case(name.as_bytes());
-    let Some((name, arity)) = subcommands.iter().find(named) else {
-        let container = command.name.to_ascii_uppercase();
-        return Err(CommandError::UnknownSubcommand { given: printable(given), container });
-    };
-    let wanted = arity.unsigned_abs() as usize;
-    let right = if *arity < 0 { args.len() >= wanted } else { args.len() == wanted };
-    if right { Ok(()) } else { Err(CommandError::WrongArity(format!("{}|{name}", command.name))) }
+    match find(command, args) {
+        None if are_in(command) => {
+            let container = command.name.to_ascii_uppercase();
+            Err(CommandError::UnknownSubcommand { given: printable(given), container })
+        }
+        Some(row) if !accepts(row.arity, args.len()) => {
+            Err(CommandError::WrongArity(format!("{}|{}", command.name, row.name)))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +223,13 @@ mod tests {
 
     #[test]
     fn containers_are_in_order_and_so_found() {
-        assert!(CONTAINERS.is_sorted());
+        assert!(CONTAINERS.is_sorted_by_key(|(name, _)| name));
+        for (name, _) in CONTAINERS {
+            // Those of features that are not there are listed all the same.
+            if let Some(command) = super::super::find(name.as_bytes()) {
+                assert!(matches!(command.arity, -1 | -2), "{name}");
+            }
+        }
     }
 
     #[test]

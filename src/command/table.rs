@@ -7,12 +7,15 @@
 //! Must never: know what a command does. A rule that holds for a kind of commands (writes on a
 //! read-only replica, commands while loading) is a [`Flags`] bit here and is enforced by the node.
 
-use super::{Args, Ctx, Handler, Outcome};
+use super::call::Call;
+use super::key_spec::Keys;
+use super::{Ctx, Handler, Outcome};
 
 /// All families.
 const FAMILIES: &[&[Command]] = &[
     super::string::COMMANDS,
     super::counter::COMMANDS,
+    super::lcs::COMMANDS,
     super::list::COMMANDS,
     super::set::COMMANDS,
     super::hash::COMMANDS,
@@ -22,6 +25,7 @@ const FAMILIES: &[&[Command]] = &[
     super::hyperloglog::COMMANDS,
     super::geo::COMMANDS,
     super::dump::COMMANDS,
+    super::sort::COMMANDS,
     super::keys::COMMANDS,
     super::expire::COMMANDS,
     super::scan::COMMANDS,
@@ -35,6 +39,9 @@ const FAMILIES: &[&[Command]] = &[
     super::replication::COMMANDS,
     super::persistence::COMMANDS,
     super::server::COMMANDS,
+    super::slowlog::COMMANDS,
+    super::latency::COMMANDS,
+    super::memory::COMMANDS,
     super::acl::COMMANDS,
     super::info::COMMANDS,
     super::debug::COMMANDS,
@@ -71,7 +78,7 @@ impl Flags {
     pub const FAST: Flags = Flags(1 << 10);
     /// Allowed before authentication.
     pub const NO_AUTH: Flags = Flags(1 << 11);
-    /// May put something on the stream although it is no write.
+    /// May put something on the stream although it is no write. Not shown by `COMMAND INFO`.
     pub const MAY_REPLICATE: Flags = Flags(1 << 12);
     /// Not allowed between `MULTI` and `EXEC`.
     pub const NO_MULTI: Flags = Flags(1 << 13);
@@ -79,6 +86,14 @@ impl Flags {
     pub const SENSITIVE: Flags = Flags(1 << 14);
     /// In the ACL category `@dangerous`. Not shown by `COMMAND INFO`.
     pub const DANGEROUS: Flags = Flags(1 << 15);
+    /// Not allowed while a dataset is being loaded beside the old one.
+    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 16);
+    /// Allowed while a script runs for too long.
+    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
+    /// Its keys may be none (`EVAL`).
+    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 18);
+    /// Not put in the slow log: what it executes is.
+    pub const SKIP_SLOWLOG: Flags = Flags(1 << 19);
 
     /// Both.
     #[must_use]
@@ -91,9 +106,15 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// Those that `COMMAND INFO` does not show.
+    pub(super) const fn hidden(self) -> Flags {
+        let hidden = Flags::SENSITIVE.0 | Flags::DANGEROUS.0 | Flags::MAY_REPLICATE.0;
+        Flags(self.0 & hidden)
+    }
+
     /// The names, in Redis's order (server.c `addReplyFlagsForCommand`).
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        const NAMES: [(Flags, &str); 14] = [
+        const NAMES: [(Flags, &str); 17] = [
             (Flags::WRITE, "write"),
             (Flags::READONLY, "readonly"),
             (Flags::DENYOOM, "denyoom"),
@@ -104,10 +125,13 @@ impl Flags {
             (Flags::LOADING, "loading"),
             (Flags::STALE, "stale"),
             (Flags::SKIP_MONITOR, "skip_monitor"),
+            (Flags::SKIP_SLOWLOG, "skip_slowlog"),
             (Flags::FAST, "fast"),
             (Flags::NO_AUTH, "no_auth"),
-            (Flags::MAY_REPLICATE, "may_replicate"),
+            (Flags::NO_ASYNC_LOADING, "no_async_loading"),
             (Flags::NO_MULTI, "no_multi"),
+            (Flags::ALLOW_BUSY, "allow_busy"),
+            (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
         ];
         NAMES.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| name)
     }
@@ -171,7 +195,7 @@ impl Group {
     }
 
     /// Its ACL category, if it has one.
-    const fn acl_category(self) -> Option<&'static str> {
+    pub(super) const fn acl_category(self) -> Option<&'static str> {
         match self {
             Group::String => Some("string"),
             Group::List => Some("list"),
@@ -186,38 +210,9 @@ impl Group {
             Group::Generic => Some("keyspace"),
             Group::Connection => Some("connection"),
             Group::Transactions => Some("transaction"),
-            Group::PubSub => Some("pubsub"),
-            Group::Server => None,
+            // Publish/subscribe has a flag of its own.
+            Group::PubSub | Group::Server => None,
         }
-    }
-}
-
-/// Which arguments are keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyRange {
-    /// Position of the first key; the name is at 0. 0: there are none.
-    pub first: i32,
-    /// Position of the last; negative counts from the end, -1 is the last argument.
-    pub last: i32,
-    /// From one key to the next.
-    pub step: i32,
-}
-
-impl KeyRange {
-    /// No keys.
-    pub const NONE: KeyRange = KeyRange::new(0, 0, 0);
-    /// The first argument.
-    pub const ONE: KeyRange = KeyRange::new(1, 1, 1);
-    /// The first and the second.
-    pub const TWO: KeyRange = KeyRange::new(1, 2, 1);
-    /// All arguments.
-    pub const ALL: KeyRange = KeyRange::new(1, -1, 1);
-    /// Every other argument, from the first.
-    pub const PAIRS: KeyRange = KeyRange::new(1, -1, 2);
-
-    /// Any other.
-    pub const fn new(first: i32, last: i32, step: i32) -> Self {
-        Self { first, last, step }
     }
 }
 
@@ -229,8 +224,8 @@ pub struct Command {
     pub arity: i32,
     /// What it may do.
     pub flags: Flags,
-    /// Where its keys are.
-    pub key_range: KeyRange,
+    /// Where its keys are, and what it does with them.
+    pub keys: Keys,
     /// Group in the documentation.
     pub group: Group,
     /// First version of Redis that had it.
@@ -239,67 +234,58 @@ pub struct Command {
     pub summary: &'static str,
     /// Who does it.
     pub handler: Handler,
+    /// ACL categories in place of its group's own.
+    categories: Option<&'static [&'static str]>,
 }
 
 impl Command {
-    /// Whether it may change the dataset (flag `write`).
-    pub fn is_write(&self) -> bool {
-        self.flags.has(Flags::WRITE)
+    /// A row without keys.
+    pub const fn new(
+        name: &'static str,
+        arity: i32,
+        flags: Flags,
+        group: Group,
+        since: &'static str,
+        summary: &'static str,
+        handler: Handler,
+    ) -> Self {
+        let (keys, categories) = (&[], None);
+        Self { name, arity, flags, keys, group, since, summary, handler, categories }
+    }
+
+    /// The same with keys.
+    #[must_use]
+    pub const fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// The same in other ACL categories than its group's own; those that follow from its flags
+    /// stay.
+    #[must_use]
+    pub const fn in_categories(self, categories: &'static [&'static str]) -> Self {
+        Self { categories: Some(categories), ..self }
+    }
+
+    /// ACL categories in place of its group's own.
+    pub(super) const fn categories(&self) -> Option<&'static [&'static str]> {
+        self.categories
     }
 
     /// Whether it may be called with so many arguments, name included.
     pub fn accepts(&self, argument_count: usize) -> bool {
-        let wanted = self.arity.unsigned_abs() as usize;
-        if self.arity < 0 { argument_count >= wanted } else { argument_count == wanted }
+        accepts(self.arity, argument_count)
     }
 
-    /// The keys among `args` (name first); stops where the arguments stop.
-    pub fn keys<'a>(&self, args: &Args<'a>) -> impl Iterator<Item = &'a [u8]> {
-        let range = self.key_range;
-        let count = i32::try_from(args.len()).unwrap_or(i32::MAX);
-        let last = if range.last < 0 { count + range.last } else { range.last.min(count - 1) };
-        let (first, last) = if range.first == 0 { (1, 0) } else { (range.first, last) };
-        // Not negative: `first` is 1 or more.
-        (first..=last)
-            .step_by(range.step.max(1).unsigned_abs() as usize)
-            .map(|position| args[position.unsigned_abs() as usize])
+    /// ACL categories without the `@`, in Redis's order.
+    pub fn acl_categories(&'static self) -> impl Iterator<Item = &'static str> {
+        Call { command: self, subcommand: None }.acl_categories()
     }
+}
 
-    /// ACL categories without the `@`, in Redis's order. All but the group's own and
-    /// `dangerous` follow from the flags (acl.c `setImplicitACLCategories`).
-    pub fn acl_categories(&self) -> impl Iterator<Item = &'static str> {
-        let has = |flag| self.flags.has(flag);
-        let when = |condition: bool, name| condition.then_some(name);
-        let group = |group: Group| {
-            let category = group.acl_category();
-            category.filter(|_| self.group == group)
-        };
-        [
-            group(Group::Generic),
-            when(has(Flags::READONLY), "read"),
-            when(has(Flags::WRITE), "write"),
-            group(Group::Set),
-            group(Group::SortedSet),
-            group(Group::List),
-            group(Group::Hash),
-            group(Group::String),
-            group(Group::Bitmap),
-            group(Group::HyperLogLog),
-            group(Group::Geo),
-            group(Group::Stream),
-            group(Group::PubSub),
-            when(has(Flags::ADMIN), "admin"),
-            when(has(Flags::FAST), "fast"),
-            when(!has(Flags::FAST), "slow"),
-            when(has(Flags::BLOCKING), "blocking"),
-            when(has(Flags::DANGEROUS) || has(Flags::ADMIN), "dangerous"),
-            group(Group::Connection),
-            group(Group::Transactions),
-            group(Group::Scripting),
-        ]
-        .into_iter()
-        .flatten()
-    }
+/// Whether so many arguments, name included, suit an arity.
+pub fn accepts(arity: i32, argument_count: usize) -> bool {
+    let wanted = arity.unsigned_abs() as usize;
+    if arity < 0 { argument_count >= wanted } else { argument_count == wanted }
 }
 
 /// Writes the error reply of a handler that refused.
@@ -422,23 +408,5 @@ mod tests {
         assert!(get.accepts(2) && !get.accepts(1) && !get.accepts(3));
         let del = lookup(b"del").expect("exists");
         assert!(!del.accepts(1) && del.accepts(2) && del.accepts(200));
-    }
-
-    #[test]
-    fn keys_are_where_the_row_says() {
-        let keys = |line: &str| {
-            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            let command = lookup(args[0]).expect("exists");
-            command.keys(&args).collect::<Vec<_>>().join(&b' ')
-        };
-        assert_eq!(keys("set k v ex 10"), b"k");
-        assert_eq!(keys("mset a 1 b 2"), b"a b");
-        assert_eq!(keys("del a b c"), b"a b c");
-        assert_eq!(keys("rename a b"), b"a b");
-        assert_eq!(keys("copy a b db 1"), b"a b");
-        assert_eq!(keys("object encoding k"), b"k");
-        assert_eq!(keys("object help"), b"");
-        assert_eq!(keys("dbsize"), b"");
-        assert_eq!(keys("del"), b"", "too few arguments are no reason to panic");
     }
 }

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::{Ctx, Effects, ExpiryView, Handler, table};
+use super::{Ctx, Effects, ExpiryView, Handler, subcommands, table};
 use crate::codec::resp::{Reply, split_args};
 use crate::env::Now;
 use crate::keyspace::Keyspace;
@@ -48,6 +48,10 @@ impl Bench {
         };
         self.effects = Effects::default();
         let mut reply = Reply::new();
+        if let Err(refusal) = subcommands::check(command, args) {
+            reply.error(refusal.to_string());
+            return reply.as_bytes().to_vec();
+        }
         let mut ctx = Ctx {
             now: Now { unix_ms: self.now_ms, ..Now::default() },
             keyspace: &mut self.keyspace,

@@ -250,11 +250,14 @@ fn the_table_describes_itself() {
     for (line, reply) in [
         (
             "command info get nosuch",
-            "*2 *10 $3 get :2 *2 +readonly +fast :1 :1 :1 *3 +@read +@string +@fast *0 *0 *0 $-1",
+            "*2 *10 $3 get :2 *2 +readonly +fast :1 :1 :1 *3 +@read +@string +@fast *0 *1 \
+             *6 $5 flags *2 +RO +access $12 begin_search *4 $4 type $5 index $4 spec *2 $5 index :1 \
+             $9 find_keys *4 $4 type $5 range $4 spec *6 $7 lastkey :0 $7 keystep :1 $5 limit :0 *0 $-1",
         ),
         (
             "command info flushall",
-            "*1 *10 $8 flushall :-1 *1 +write :0 :0 :0 *4 +@keyspace +@write +@slow +@dangerous *0 *0 *0",
+            "*1 *10 $8 flushall :-1 *1 +write :0 :0 :0 *4 +@keyspace +@write +@slow +@dangerous \
+             *2 $25 request_policy:all_shards $29 response_policy:all_succeeded *0 *0",
         ),
         ("command getkeys mset a 1 b 2", "*2 $1 a $1 b"),
         ("command getkeys set a", "-ERR Invalid number of arguments specified for command"),

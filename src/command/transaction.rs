@@ -1,22 +1,23 @@
 //! `MULTI`, `EXEC`, `DISCARD`, `WATCH`, `UNWATCH`.
 
 use super::admin::{error, node, ok, row};
-use super::table::{Command, Flags, Group, KeyRange};
+use super::key_spec::{LOOKS, all_from};
+use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
 use crate::env::Now;
 use crate::node::{ClientId, Node};
 
 const SLOW: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE);
-const FAST: Flags = SLOW.with(Flags::FAST);
+const FAST: Flags = SLOW.with(Flags::FAST).with(Flags::ALLOW_BUSY);
 const GROUP: Group = Group::Transactions;
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
     row("multi", 1, FAST, GROUP, "1.2.0", "Begins a transaction: what follows is queued", node!(multi)),
-    row("exec", 1, SLOW, GROUP, "1.2.0", "Executes what was queued", node!(exec)),
+    row("exec", 1, SLOW.with(Flags::SKIP_SLOWLOG), GROUP, "1.2.0", "Executes what was queued", node!(exec)),
     row("discard", 1, FAST, GROUP, "2.0.0", "Forgets what was queued", node!(discard)),
-    Command { key_range: KeyRange::ALL, ..row("watch", -2, FAST, GROUP, "2.2.0", "Lets the next transaction fail if one of the keys changes", node!(watch)) },
+    row("watch", -2, FAST, GROUP, "2.2.0", "Lets the next transaction fail if one of the keys changes", node!(watch)).with_keys(&[all_from(1, LOOKS)]),
     row("unwatch", 1, FAST, GROUP, "2.2.0", "Forgets all watched keys", node!(unwatch)),
 ];
 

@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::Config;
-use super::directive::{Directive, HIDDEN, IMMUTABLE, PROTECTED};
+use super::directive::{Directive, HIDDEN, IMMUTABLE, PROTECTED, SECRET};
 use super::table::DIRECTIVES;
 
 /// The row with this name or alias, in any case.
 pub(super) fn find(name: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|row| row.is_called(name))
+}
+
+/// Whether the value of the directive of this name must not be told.
+pub(crate) fn is_secret(name: &[u8]) -> bool {
+    let row = std::str::from_utf8(name).ok().and_then(find);
+    row.is_some_and(|row| row.flags.has(SECRET))
 }
 
 impl Config {

@@ -79,6 +79,9 @@ pub const HIDDEN: Flags = Flags(4);
 /// `CONFIG SET` needs `enable-protected-configs`.
 pub const PROTECTED: Flags = Flags(8);
 
+/// Its value is not shown to others.
+pub const SECRET: Flags = Flags(16);
+
 impl Flags {
     /// Both.
     pub const fn with(self, other: Self) -> Self {

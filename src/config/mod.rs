@@ -15,7 +15,7 @@ mod rewrite;
 mod table;
 mod types;
 
-pub(crate) use access::failure as set_failure;
+pub(crate) use access::{failure as set_failure, is_secret};
 pub use file::ConfigFileError;
 pub use table::Config;
 pub use types::{

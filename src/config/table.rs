@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::directive::{Directive, Flags, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED};
+use super::directive::{Directive, Flags, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, SECRET};
 use super::types::*;
 use crate::env::LogLevel;
 
@@ -86,7 +86,7 @@ directives! {
     maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), "maxmemory-clients", Kind::Words, PLAIN;
     // --- security
     /// `requirepass`. Unset when empty.
-    requirepass: Option<String> = None, "requirepass", Kind::Text, PLAIN;
+    requirepass: Option<String> = None, "requirepass", Kind::Text, SECRET;
     /// `aclfile`. Refused unless empty: users stand in `user` lines.
     aclfile: Option<String> = None, "aclfile", Kind::Text, IMMUTABLE;
     /// `acl-pubsub-default`. Kept for `CONFIG GET`.
@@ -103,9 +103,9 @@ directives! {
     /// `replicaof`. Master to follow.
     replicaof: MasterAddr = MasterAddr(None), "replicaof" or "slaveof", Kind::Words, IMMUTABLE.with(MULTI);
     /// `masterauth`. Unset when empty.
-    masterauth: Option<String> = None, "masterauth", Kind::Text, PLAIN;
+    masterauth: Option<String> = None, "masterauth", Kind::Text, SECRET;
     /// `masteruser`. Unset when empty.
-    masteruser: Option<String> = None, "masteruser", Kind::Text, PLAIN;
+    masteruser: Option<String> = None, "masteruser", Kind::Text, SECRET;
     /// `replica-serve-stale-data`.
     replica_serve_stale_data: bool = true, "replica-serve-stale-data" or "slave-serve-stale-data", Kind::YesNo, PLAIN;
     /// `replica-read-only`.
@@ -398,13 +398,13 @@ directives! {
     /// `tls-key-file`. Unset when empty.
     tls_key_file: Option<String> = None, "tls-key-file", Kind::Text, PLAIN;
     /// `tls-key-file-pass`. Unset when empty.
-    tls_key_file_pass: Option<String> = None, "tls-key-file-pass", Kind::Text, PLAIN;
+    tls_key_file_pass: Option<String> = None, "tls-key-file-pass", Kind::Text, SECRET;
     /// `tls-client-cert-file`. Unset when empty.
     tls_client_cert_file: Option<String> = None, "tls-client-cert-file", Kind::Text, PLAIN;
     /// `tls-client-key-file`. Unset when empty.
     tls_client_key_file: Option<String> = None, "tls-client-key-file", Kind::Text, PLAIN;
     /// `tls-client-key-file-pass`. Unset when empty.
-    tls_client_key_file_pass: Option<String> = None, "tls-client-key-file-pass", Kind::Text, PLAIN;
+    tls_client_key_file_pass: Option<String> = None, "tls-client-key-file-pass", Kind::Text, SECRET;
     /// `tls-dh-params-file`. Unset when empty.
     tls_dh_params_file: Option<String> = None, "tls-dh-params-file", Kind::Text, PLAIN;
     /// `tls-ca-cert-file`. Unset when empty.

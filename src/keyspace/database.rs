@@ -107,6 +107,13 @@ impl Database {
             + self.tables.deadlines.len() * DEADLINE_BYTES
     }
 
+    pub(super) fn entry_bytes(&self, key: &[u8]) -> Option<usize> {
+        let hash = self.tables.items.hash(key);
+        let Item { key, value } = self.tables.items.get(hash, key)?;
+        let deadline = self.tables.expiry(hash, key).map_or(0, |_| DEADLINE_BYTES);
+        Some(ITEM_BYTES + deadline + key.heap_bytes() + value.heap_bytes())
+    }
+
     pub(super) fn mean_deadline_ms(&self) -> u64 {
         let count = self.by_deadline.len() as u128;
         // The mean of u64s is one.

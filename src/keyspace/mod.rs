@@ -269,6 +269,11 @@ impl Keyspace {
         used as u64
     }
 
+    /// Estimated bytes of a key, its value and its place in the tables, expired or not.
+    pub fn entry_bytes(&self, db: u32, key: &[u8]) -> Option<usize> {
+        self.db(db).entry_bytes(key)
+    }
+
     #[inline]
     fn db(&self, db: u32) -> &Database {
         &self.databases[db as usize]

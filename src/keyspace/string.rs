@@ -59,6 +59,11 @@ impl StringValue {
         }
     }
 
+    /// Takes `bytes` as what a command made, not a client: the encoding is `raw`.
+    pub fn made(bytes: Vec<u8>) -> Self {
+        StringValue(Repr::Shared { modified: true, bytes: Arc::new(bytes) })
+    }
+
     /// The decimal text of `integer`.
     pub fn from_integer(integer: i64) -> Self {
         StringValue(Repr::Integer(integer))

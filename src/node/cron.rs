@@ -17,7 +17,10 @@ impl Node {
             self.replication.tick(now.mono);
             self.pump(now);
             self.apply_stream(now);
+            let began = self.timing.begin(now);
             self.expire_cycle(now);
+            let took = self.timing.end(began);
+            self.note_latency(now, "expire-cycle", took);
             self.check_save_points(now);
             self.check_shutdown(now);
         }

@@ -199,11 +199,13 @@ impl Node {
     /// `CONFIG RESETSTAT`.
     pub(crate) fn reset_stats(&mut self) {
         self.stats = super::stats::Stats::default();
+        self.timing.of_subcommands.clear();
         self.replication.reset_counters();
     }
 
     /// `DEBUG SLEEP`.
     pub(crate) fn sleep(&mut self, time: Duration) {
+        self.timing.stand_still(time);
         self.actions.push_back(Action::Sleep(time));
     }
 

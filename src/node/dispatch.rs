@@ -5,9 +5,9 @@
 //! of its master would no longer be its copy.
 
 use crate::codec::resp::quote;
-use crate::command::subcommands;
 use crate::command::table::{self, Command, Flags};
-use crate::command::{Args, Ctx, ExpiryView, Handler};
+use crate::command::{Args, Call, Ctx, ExpiryView, Handler};
+use crate::command::{secrets, subcommands};
 use crate::env::Now;
 use crate::event::{Event, MasterLinkState, Role};
 use crate::replication::LinkId;
@@ -88,7 +88,8 @@ impl Node {
             return Verdict::Execute(command);
         };
         let queued = queued_flags(command, client);
-        let is = |flag| command.flags.has(flag) || queued.any(flag);
+        let flags = Call::of(command, args).flags();
+        let is = |flag| flags.has(flag) || queued.any(flag);
         if client.kind != Kind::Master
             && let Some(text) = self.objection(client, command, args, &queued)
         {
@@ -116,11 +117,11 @@ impl Node {
     fn objection(
         &self,
         client: &super::client::Client,
-        command: &Command,
+        command: &'static Command,
         args: &Args<'_>,
         queued: &QueuedFlags,
     ) -> Option<String> {
-        let flags = command.flags;
+        let flags = Call::of(command, args).flags();
         let is = |flag| flags.has(flag) || queued.any(flag);
         if command.name == "debug" && !self.debug_allowed(client.peer.loopback) {
             return Some(
@@ -245,6 +246,7 @@ impl Node {
             return;
         };
         let replied = client.reply.len();
+        let began = self.timing.begin(now);
         match command.handler {
             Handler::Data(handler) => {
                 let db = client.db;
@@ -274,7 +276,12 @@ impl Node {
             }
             Handler::Node(handler) => handler(self, now, id, args),
         }
+        let took = self.timing.end(began);
         self.count_call(id, command, replied);
+        // One that waits has done nothing yet.
+        if self.clients.get(&id).is_none_or(|client| client.blocked != Some(Blocked::Keys)) {
+            self.note_duration(now, id, command, args, took);
+        }
     }
 
     /// How this client sees keys past their deadline. During a pause nothing is deleted, so that
@@ -426,7 +433,11 @@ impl QueuedFlags {
 fn queued_flags(command: &Command, client: &super::client::Client) -> QueuedFlags {
     match &client.transaction {
         Some(transaction) if command.name == "exec" => {
-            QueuedFlags(transaction.queue.iter().map(|queued| queued.command.flags).collect())
+            let flags = |queued: &Queued| {
+                let args: Vec<&[u8]> = queued.args.iter().take(2).map(Vec::as_slice).collect();
+                Call::of(queued.command, &args).flags()
+            };
+            QueuedFlags(transaction.queue.iter().map(flags).collect())
         }
         _ => QueuedFlags(Vec::new()),
     }
@@ -456,8 +467,15 @@ fn unknown_command(args: &Args<'_>) -> String {
 
 impl Node {
     /// Shows a command to the clients in `MONITOR`; secrets and administration are left out.
-    fn feed_monitors(&mut self, now: Now, id: ClientId, command: &Command, args: &Args<'_>) {
-        if command.flags.has(Flags::SKIP_MONITOR) || command.flags.has(Flags::ADMIN) {
+    fn feed_monitors(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        command: &'static Command,
+        args: &Args<'_>,
+    ) {
+        let flags = Call::of(command, args).flags();
+        if flags.has(Flags::SKIP_MONITOR) || flags.has(Flags::ADMIN) {
             return;
         }
         let Some(client) = self.clients.get(&id) else {
@@ -465,11 +483,9 @@ impl Node {
         };
         let (seconds, micros) = (now.unix_ms / 1000, now.unix_ms % 1000 * 1000);
         let mut line = format!("{seconds}.{micros:06} [{} {}]", client.db, client.peer.addr);
-        for (position, arg) in args.iter().enumerate() {
-            let secret = command.flags.has(Flags::SENSITIVE) && position > 0;
-            let word = if secret { "\"(redacted)\"".to_owned() } else { quote(arg) };
+        for word in secrets::redacted(command, args) {
             line.push(' ');
-            line.push_str(&word);
+            line.push_str(&quote(&word));
         }
         let monitors: Vec<ClientId> = self.monitors.iter().copied().collect();
         for monitor in monitors {

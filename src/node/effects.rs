@@ -36,7 +36,11 @@ impl Node {
         self.stats.misses += std::mem::take(&mut self.effects.misses);
         let effects = &self.effects;
         let changed = effects.dirty > 0 || effects.force_propagation || !effects.expired.is_empty();
-        if !changed && effects.touched.is_empty() && effects.touched_dbs.is_empty() {
+        if !changed
+            && effects.touched.is_empty()
+            && effects.touched_dbs.is_empty()
+            && effects.ready.is_empty()
+        {
             return;
         }
         let mut effects = std::mem::take(&mut self.effects);
@@ -78,6 +82,9 @@ impl Node {
         }
         for (db, key, _) in &effects.expired {
             self.unit.push(*db, &[b"DEL", key]);
+            if effects.expired_apart {
+                self.finish_unit(now);
+            }
         }
         for (db, command) in &effects.rewritten {
             self.unit.commands.push((*db, command.clone()));
@@ -156,9 +163,11 @@ impl Node {
 fn clear(effects: &mut Effects) {
     effects.rewritten.clear();
     effects.expired.clear();
+    effects.expired_apart = false;
     effects.dirty = 0;
     effects.force_propagation = false;
     effects.touched.clear();
     effects.touched_dbs.clear();
+    effects.ready.clear();
     effects.block = None;
 }

@@ -23,6 +23,7 @@ mod pubsub;
 mod settings;
 mod shutdown;
 mod stats;
+mod timing;
 mod transaction;
 mod waiting;
 mod watch;
@@ -31,6 +32,8 @@ mod watch;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -52,6 +55,8 @@ pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
 pub(crate) use persist::Purpose;
 pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
+pub use timing::Stopwatch;
+pub(crate) use timing::{Histogram, Series};
 
 /// A client connection. Never reused within one life of a process.
 pub type ClientId = u64;
@@ -283,6 +288,7 @@ pub struct Node {
     pub(crate) run_id: String,
     pub(crate) process_id: u32,
     pub(crate) born: Now,
+    pub(crate) timing: timing::Timing,
     probe: probe::Watcher,
     /// `CONFIG REWRITE` under way: job and new text.
     rewriting: Option<(u64, String)>,
@@ -351,6 +357,7 @@ impl Node {
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
             process_id,
             born: now,
+            timing: timing::Timing::default(),
             probe: probe::Watcher::new(probe),
             rewriting: None,
             setting: directives::Setting::default(),

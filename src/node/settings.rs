@@ -51,6 +51,12 @@ pub(crate) struct Settings {
     pub(crate) enable_debug: WhoMay,
     pub(crate) propagation_error: PropagationErrorBehavior,
     pub(crate) listen: Vec<ListenAddr>,
+    /// From how many microseconds a command is put in the slow log.
+    pub(crate) slow_log_micros: Option<u64>,
+    pub(crate) slow_log_max_len: usize,
+    /// Zero: latency events are not watched.
+    pub(crate) latency_threshold: Duration,
+    pub(crate) latency_tracking: bool,
 }
 
 /// The cron runs at most this long after its last time, however low `hz` is.
@@ -85,6 +91,10 @@ impl Settings {
             enable_debug: config.enable_debug_command,
             propagation_error: config.propagation_error_behavior,
             listen: listen_addresses(config),
+            slow_log_micros: u64::try_from(config.slowlog_log_slower_than).ok(),
+            slow_log_max_len: to_usize(config.slowlog_max_len),
+            latency_threshold: config.latency_monitor_threshold,
+            latency_tracking: config.latency_tracking,
         }
     }
 }
@@ -107,6 +117,8 @@ pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
     keyspace.limits.set_max_intset_entries = to_usize(config.set_max_intset_entries);
     keyspace.limits.hash_max_listpack_entries = to_usize(config.hash_max_listpack_entries);
     keyspace.limits.hash_max_listpack_value = to_usize(config.hash_max_listpack_value);
+    keyspace.limits.stream_node_max_bytes = to_usize(config.stream_node_max_bytes);
+    keyspace.limits.stream_node_max_entries = to_usize(config.stream_node_max_entries);
 }
 
 fn to_usize(bytes: u64) -> usize {

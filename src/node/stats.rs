@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::timing::Histogram;
+
 /// Most different error codes counted, so that made-up codes cannot fill the memory.
 const ERROR_CODES_MAX: usize = 128;
 
@@ -13,6 +15,10 @@ pub(crate) struct CommandStats {
     pub(crate) calls: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
+    /// Time taken in all, microseconds.
+    pub(crate) micros: u64,
+    /// How often it took how long; not counted for a container, whose subcommands have their own.
+    pub(crate) durations: Histogram,
 }
 
 /// Everything `CONFIG RESETSTAT` sets to zero.

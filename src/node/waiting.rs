@@ -78,7 +78,7 @@ impl Waiting {
         if self.lines.is_empty() {
             return;
         }
-        for changed in &effects.touched {
+        for changed in effects.touched.iter().chain(&effects.ready) {
             if self.lines.contains_key(changed) {
                 self.ready.push(changed.clone());
             }
@@ -110,7 +110,7 @@ impl Node {
         id: ClientId,
         command: &'static Command,
         args: &Args<'_>,
-        block: Block,
+        mut block: Block,
     ) -> bool {
         let db = self.clients.get(&id).map_or(0, |client| client.db);
         if self.in_exec || id == MASTER {
@@ -120,7 +120,10 @@ impl Node {
             });
             return false;
         }
-        let args = args.iter().map(|arg| arg.to_vec()).collect();
+        let args = match block.args.is_empty() {
+            true => args.iter().map(|arg| arg.to_vec()).collect(),
+            false => std::mem::take(&mut block.args),
+        };
         self.waiting.add(id, Waiter { ticket: 0, db, command, args, block });
         self.block(id, Blocked::Keys);
         true
@@ -186,6 +189,7 @@ impl Node {
             random: &mut self.random,
             ready_key: Some(key),
         };
+        let began = self.timing.begin(now);
         handler(&mut ctx, args);
         let waits_on = self.effects.block.take().is_some();
         self.report_expired(now);
@@ -197,6 +201,8 @@ impl Node {
         self.settle(now, id, db, args);
         self.finish_unit(now);
         if !waits_on {
+            let took = self.timing.end(began);
+            self.note_duration(now, id, command, args, took);
             self.let_go(id, replied);
         }
     }

@@ -61,11 +61,13 @@ impl<E: Env> Shell<E> {
     ) -> Rc<Self> {
         let now = Now { mono: Duration::ZERO, unix_ms: env.unix_ms() };
         let (seed, process_id) = (env.random_seed(), env.process_id());
-        let node = Node::new(now, config, config_file, seed, process_id, probe);
+        let mut node = Node::new(now, config, config_file, seed, process_id, probe);
+        let started = Instant::now();
+        node.lend_stopwatch(Box::new(move || started.elapsed()));
         Rc::new(Self {
             env,
             node: RefCell::new(node),
-            started: Instant::now(),
+            started,
             tasks: RefCell::default(),
             gate: Gate::default(),
             asleep_until: Cell::new(None),

@@ -13,6 +13,7 @@
 mod support;
 
 mod cli;
+mod commands;
 mod dataset;
 mod differential;
 mod hostile;

@@ -88,7 +88,7 @@ impl Ack {
 }
 
 fn is_write(args: &[&[u8]]) -> bool {
-    replisim::command::table::lookup(args[0]).is_some_and(|command| command.is_write())
+    replisim::command::Call::find(args).is_some_and(|call| call.is_write())
 }
 
 impl Invariant for Ack {

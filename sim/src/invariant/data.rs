@@ -61,8 +61,8 @@ fn words(args: &[&[u8]]) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-fn is_write(name: &[u8]) -> bool {
-    replisim::command::table::lookup(name).is_some_and(|command| command.is_write())
+fn is_write(args: &[&[u8]]) -> bool {
+    replisim::command::Call::find(args).is_some_and(|call| call.is_write())
 }
 
 impl Twin {
@@ -88,7 +88,7 @@ impl Twin {
                 None
             }
             Answer::Unknown => {
-                if is_write(args[0]) {
+                if is_write(args) {
                     self.model = None;
                 }
                 None
@@ -142,7 +142,7 @@ impl Data {
             }
             b"exec" => twin.exec(*client, reply, now_ms),
             _ if reply.starts_with(b"-") && !reply.starts_with(b"-ERR no such key") => None,
-            _ if state.role == Role::Replica && is_write(&name) => {
+            _ if state.role == Role::Replica && is_write(args) => {
                 twin.model = None; // a writable replica: no longer what its master wrote
                 None
             }

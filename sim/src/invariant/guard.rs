@@ -30,7 +30,7 @@ impl Invariant for ReadOnly {
             && state.role == Role::Replica
             && state.limits.replica_read_only
             && !reply.starts_with(b"-")
-            && replisim::command::table::lookup(args[0]).is_some_and(|command| command.is_write())
+            && replisim::command::Call::find(args).is_some_and(|call| call.is_write())
         {
             found.violation(&state.name, format!("a read-only replica executed {}", text(args)));
         }

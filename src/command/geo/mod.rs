@@ -1,9 +1,11 @@
 //! Positions on the Earth, kept as the scores of a sorted set (Redis: geo.c).
 
+mod cells;
 mod position;
 mod search;
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{Keys, OVERWRITES, READS, UPDATES, after, at};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Handler, Outcome, find, lookup, number, sorted_set};
 use crate::keyspace::SortedSetValue;
 use position::{LATITUDE_MAX, LONGITUDE_MAX, Position};
@@ -15,27 +17,27 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     since: &'static str,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command { name, arity, flags, key_range, group: Group::Geo, since, summary, handler }
+    Command::new(name, arity, flags, Group::Geo, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("geoadd", -5, GROW, KeyRange::ONE, "3.2.0", "Adds positions", data!(geoadd)),
-    row("geopos", -2, READ, KeyRange::ONE, "3.2.0", "Returns positions", data!(geopos)),
-    row("geodist", -4, READ, KeyRange::ONE, "3.2.0", "Returns the distance of two members", data!(geodist)),
-    row("geohash", -2, READ, KeyRange::ONE, "3.2.0", "Returns positions as geohashes", data!(geohash)),
-    row("geosearch", -7, READ, KeyRange::ONE, "6.2.0", "Returns members near a position", data!(search::geosearch)),
-    row("geosearchstore", -8, GROW, KeyRange::TWO, "6.2.0", "Stores members near a position", data!(search::geosearchstore)),
-    row("georadius", -6, GROW, KeyRange::ONE, "3.2.0", "Returns or stores members near a position (old form)", data!(search::georadius)),
-    row("georadius_ro", -6, READ, KeyRange::ONE, "3.2.10", "Returns members near a position (old form)", data!(search::georadius_ro)),
-    row("georadiusbymember", -5, GROW, KeyRange::ONE, "3.2.0", "Returns or stores members near another (old form)", data!(search::georadiusbymember)),
-    row("georadiusbymember_ro", -5, READ, KeyRange::ONE, "3.2.10", "Returns members near another (old form)", data!(search::georadiusbymember_ro)),
+    row("geoadd", -5, GROW, &[at(1, UPDATES)], "3.2.0", "Adds positions", data!(geoadd)),
+    row("geopos", -2, READ, &[at(1, READS)], "3.2.0", "Returns positions", data!(geopos)),
+    row("geodist", -4, READ, &[at(1, READS)], "3.2.0", "Returns the distance of two members", data!(geodist)),
+    row("geohash", -2, READ, &[at(1, READS)], "3.2.0", "Returns positions as geohashes", data!(geohash)),
+    row("geosearch", -7, READ, &[at(1, READS)], "6.2.0", "Returns members near a position", data!(search::geosearch)),
+    row("geosearchstore", -8, GROW, &[at(1, OVERWRITES), at(2, READS)], "6.2.0", "Stores members near a position", data!(search::geosearchstore)),
+    row("georadius", -6, GROW, &[at(1, READS), after("STORE", 6, OVERWRITES), after("STOREDIST", 6, OVERWRITES)], "3.2.0", "Returns or stores members near a position (old form)", data!(search::georadius)),
+    row("georadius_ro", -6, READ, &[at(1, READS)], "3.2.10", "Returns members near a position (old form)", data!(search::georadius_ro)),
+    row("georadiusbymember", -5, GROW, &[at(1, READS), after("STORE", 5, OVERWRITES), after("STOREDIST", 5, OVERWRITES)], "3.2.0", "Returns or stores members near another (old form)", data!(search::georadiusbymember)),
+    row("georadiusbymember_ro", -5, READ, &[at(1, READS)], "3.2.10", "Returns members near another (old form)", data!(search::georadiusbymember_ro)),
 ];
 
 fn other(text: impl Into<String>) -> CommandError {

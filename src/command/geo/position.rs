@@ -10,7 +10,7 @@ pub(super) const LATITUDE_MAX: f64 = 85.051_128_78;
 /// Highest longitude, degrees.
 pub(super) const LONGITUDE_MAX: f64 = 180.0;
 /// Radius of the Earth for distances, metres.
-const EARTH_RADIUS_METRES: f64 = 6_372_797.560_856;
+pub(super) const EARTH_RADIUS_METRES: f64 = 6_372_797.560_856;
 
 /// Degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +19,14 @@ pub(super) struct Position {
     pub(super) latitude: f64,
 }
 
-fn spread(value: u32) -> u64 {
-    (0..26).fold(0, |bits, place| bits | u64::from(value >> place & 1) << (place * 2))
+/// The bits of a number of steps at even places.
+pub(super) fn spread(value: u32) -> u64 {
+    (0..32).fold(0, |bits, place| bits | u64::from(value >> place & 1) << (place * 2))
 }
 
-fn gather(bits: u64) -> u32 {
-    (0..26).fold(0, |value, place| value | ((bits >> (place * 2) & 1) as u32) << place)
+/// The opposite of [`spread`]; odd places do not matter.
+pub(super) fn gather(bits: u64) -> u32 {
+    (0..32).fold(0, |value, place| value | ((bits >> (place * 2) & 1) as u32) << place)
 }
 
 impl Position {

@@ -1,9 +1,7 @@
 //! Looking for members near a position.
-//!
-//! Every member is looked at. Redis looks at the nine cells around the position only; the order of
-//! what is not sorted, or is equally far, differs.
 
 use super::super::{Args, CommandError, Ctx, Outcome, number, printable, sorted_set};
+use super::cells::{self, Extent};
 use super::position::Position;
 use super::{member_position, other, position, reply_position, unit};
 use crate::keyspace::SortedSetValue;
@@ -13,6 +11,19 @@ use crate::keyspace::SortedSetValue;
 enum Shape {
     Circle { radius: f64 },
     Box { width: f64, height: f64 },
+}
+
+impl Shape {
+    fn extent(self) -> Extent {
+        match self {
+            Shape::Circle { radius } => Extent { half_height: radius, half_width: radius, radius },
+            Shape::Box { width, height } => {
+                let (half_width, half_height) = (width / 2.0, height / 2.0);
+                let radius = (half_width * half_width + half_height * half_height).sqrt();
+                Extent { half_height, half_width, radius }
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -222,14 +233,24 @@ impl<'a> Request<'a> {
         let Some(center) = self.center else {
             return Vec::new();
         };
-        let near = set.iter().filter_map(|element| {
-            let position = Position::decode(element.score as u64);
-            let metres = self.near(center, position)?;
-            Some(Found { member: element.member.to_vec(), score: element.score, position, metres })
-        });
         let limit = self.count.unwrap_or(usize::MAX);
-        let mut found: Vec<Found> =
-            if self.any { near.take(limit).collect() } else { near.collect() };
+        let Some(shape) = self.shape else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (from, to) in cells::score_ranges(center, shape.extent()) {
+            let first = set.partition_point(|element| element.score < from);
+            for element in set.iter_from(first).take_while(|element| element.score < to) {
+                if self.any && found.len() >= limit {
+                    break;
+                }
+                let position = Position::decode(element.score as u64);
+                if let Some(metres) = self.near(center, position) {
+                    let (member, score) = (element.member.to_vec(), element.score);
+                    found.push(Found { member, score, position, metres });
+                }
+            }
+        }
         let order = match self.order {
             Order::None if self.count.is_some() && !self.any => Order::Ascending,
             order => order,

@@ -1,9 +1,11 @@
 //! HyperLogLogs: how many different elements there were, in 12 KiB (Redis: hyperloglog.c). They
 //! are strings, whose bytes are those that Redis makes.
 
+mod debug;
 mod sketch;
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{INSERTS, KeyFlags, Keys, READS, all_from, at};
+use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Handler, Outcome, lookup};
 use crate::keyspace::{StringValue, Value};
 use sketch::{Registers, Sketch};
@@ -14,20 +16,22 @@ const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
     let (group, since) = (Group::HyperLogLog, "2.8.9");
-    Command { name, arity, flags, key_range, group, since, summary, handler }
+    Command::new(name, arity, flags, group, since, summary, handler).with_keys(keys)
 }
 
 /// Commands of this file.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("pfadd", -2, GROW.with(Flags::FAST), KeyRange::ONE, "Adds elements to a HyperLogLog", data!(pfadd)),
-    row("pfcount", -2, Flags::READONLY.with(Flags::MAY_REPLICATE), KeyRange::ALL, "Estimates how many different elements there are", data!(pfcount)),
-    row("pfmerge", -2, GROW, KeyRange::ALL, "Stores the union of HyperLogLogs", data!(pfmerge)),
+    row("pfadd", -2, GROW.with(Flags::FAST), &[at(1, INSERTS)], "Adds elements to a HyperLogLog", data!(pfadd)),
+    row("pfcount", -2, Flags::READONLY.with(Flags::MAY_REPLICATE), &[all_from(1, KeyFlags::RW.with(KeyFlags::ACCESS))], "Estimates how many different elements there are", data!(pfcount)),
+    row("pfmerge", -2, GROW, &[at(1, INSERTS.with(KeyFlags::ACCESS)), all_from(2, READS)], "Stores the union of HyperLogLogs", data!(pfmerge)),
+    row("pfdebug", 3, GROW.with(Flags::ADMIN), &[at(2, KeyFlags::RW.with(KeyFlags::ACCESS))], "Shows what is inside of a HyperLogLog", data!(debug::pfdebug)),
+    row("pfselftest", 1, Flags::ADMIN, &[], "Tests whether HyperLogLogs count right", data!(debug::pfselftest)),
 ];
 
 /// Looks the sketch at a key up, for a read or for a write.
@@ -49,7 +53,7 @@ fn sketch(ctx: &mut Ctx<'_>, key: &[u8], read: bool) -> Result<Option<Sketch>, C
 /// Puts a sketch back; a deadline stays.
 fn put(ctx: &mut Ctx<'_>, key: &[u8], sketch: Sketch, existed: bool) {
     let deadline = existed.then(|| ctx.keyspace.expiry(ctx.db, key)).flatten();
-    let value = Value::String(StringValue::unencoded(&sketch.into_bytes()));
+    let value = Value::String(StringValue::made(sketch.into_bytes()));
     ctx.keyspace.set(ctx.db, key, value, deadline);
 }
 

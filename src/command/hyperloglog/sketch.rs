@@ -215,6 +215,23 @@ impl Sketch {
         Some(())
     }
 
+    /// The runs of a sparse one as `PFDEBUG DECODE` shows them: `z` and `Z` a run of zeros in one
+    /// byte and in two, `v` one of a value. `None` if the bytes are broken.
+    pub(super) fn runs_text(&self) -> Option<String> {
+        let mut runs = Vec::new();
+        let mut at = HEADER;
+        while at < self.0.len() {
+            let (run, size) = run_at(&self.0, at)?;
+            runs.push(match run {
+                Run::Zeros(len) if size == 1 => format!("z:{len}"),
+                Run::Zeros(len) => format!("Z:{len}"),
+                Run::Values { value, len } => format!("v:{value},{len}"),
+            });
+            at += size;
+        }
+        Some(runs.join(" "))
+    }
+
     /// All registers; `None` if the bytes are broken.
     pub(super) fn registers(&self) -> Option<Registers> {
         let mut registers = Vec::with_capacity(REGISTERS);

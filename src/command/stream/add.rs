@@ -55,8 +55,9 @@ pub fn add(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     drop(old);
     let fields = Fields::new(texts.iter().copied());
     let trim = options.trim.as_ref();
+    let limits = ctx.keyspace.limits;
     let rewritten = change(ctx, key, |stream| {
-        stream.push(id, fields);
+        stream.push(id, fields, &limits);
         trim.and_then(|spec| carry_out(stream, spec).1)
     });
     lookup::changed(ctx, ctx.db, key);
@@ -182,7 +183,7 @@ pub fn set_id(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         let deleted = max_deleted.filter(|id| *id != StreamId::MIN);
         stream.set_marks(id, deleted.unwrap_or(stream.max_deleted_id()), added);
     });
-    lookup::changed(ctx, ctx.db, key);
+    ctx.effects.dirty += 1;
     ctx.reply.ok();
     Ok(())
 }

@@ -153,8 +153,11 @@ fn settle_limit(
     limit: Option<u64>,
     adds: bool,
 ) -> Result<(), CommandError> {
-    /// A hundred nodes (`streamParseAddOrTrimArgsOrReply`).
-    const DEFAULT_LIMIT: u64 = 10_000;
+    // Entries of a hundred nodes (t_stream.c `streamParseAddOrTrimArgsOrReply`).
+    let default_limit = match ctx.keyspace.limits.stream_node_max_entries as u64 {
+        0 => 10_000,
+        entries => entries.saturating_mul(100).min(1_000_000),
+    };
     match &mut parsed.trim {
         None if limit.is_some_and(|limit| limit > 0) => {
             other("syntax error, LIMIT cannot be used without specifying a trimming strategy")
@@ -163,7 +166,7 @@ fn settle_limit(
         None => Ok(()),
         Some(_) if ctx.view == ExpiryView::Alive => Ok(()),
         Some(spec) if spec.approximate => {
-            spec.limit = limit.unwrap_or(DEFAULT_LIMIT);
+            spec.limit = limit.unwrap_or(default_limit);
             Ok(())
         }
         Some(_) if limit.is_some() => {

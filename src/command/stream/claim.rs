@@ -160,7 +160,7 @@ fn forward_all(ctx: &mut Ctx<'_>, args: &Args<'_>, last_id: StreamId, claimed: &
             Claimed::Gone(id, pending) => (*id, pending),
         };
         forward_claim(ctx, args[1], args[2], id, last_id, pending);
-        lookup::changed(ctx, ctx.db, args[1]);
+        ctx.effects.dirty += 1;
     }
 }
 
@@ -209,7 +209,7 @@ pub fn claim(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     forward_all(ctx, args, last_id, &claimed);
     if advanced && claimed.is_empty() {
         forward_position(ctx, args[1], args[2], last_id, entries_read);
-        lookup::changed(ctx, ctx.db, args[1]);
+        ctx.effects.dirty += 1;
     }
     reply_claimed(ctx, &claimed, options.only_ids);
     Ok(())

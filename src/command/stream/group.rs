@@ -1,8 +1,9 @@
-//! `XGROUP` and `XACK`.
+//! `XGROUP` and `XACK`. What changes in a group is no change that `WATCH` sees: only what changes
+//! the entries is (t_stream.c calls `signalModifiedKey` for nothing else).
 
 use super::args::{exact_id, id};
 use super::{change, for_write, other, reply_help};
-use crate::command::{Args, CommandError, Ctx, Outcome, lookup, number, printable};
+use crate::command::{Args, CommandError, Ctx, Outcome, number, printable};
 use crate::keyspace::stream::{Group, StreamId};
 use crate::keyspace::{StreamValue, Value};
 
@@ -66,6 +67,8 @@ pub fn group(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         b"destroy" => {
             drop(stream);
             finish(ctx, args, known, |stream| i64::from(stream.remove_group(args[3])));
+            // Who waits for the group is told that it is gone.
+            ctx.effects.ready.push((ctx.db, args[2].to_vec()));
             Ok(())
         }
         b"createconsumer" => {
@@ -102,7 +105,7 @@ fn finish(
     let mut number = 0;
     if changes {
         number = change(ctx, args[2], edit).unwrap_or(0);
-        lookup::changed(ctx, ctx.db, args[2]);
+        ctx.effects.dirty += 1;
     }
     ctx.reply.integer(number);
 }
@@ -156,10 +159,11 @@ fn create(
     }
     if stream.is_none() {
         ctx.keyspace.set(ctx.db, args[2], Value::Stream(StreamValue::new()), None);
+        ctx.effects.touched.push((ctx.db, args[2].to_vec()));
     }
     drop(stream);
     change(ctx, args[2], |stream| stream.insert_group(args[3], Group::new(id, read)));
-    lookup::changed(ctx, ctx.db, args[2]);
+    ctx.effects.dirty += 1;
     ctx.reply.ok();
     Ok(())
 }
@@ -178,7 +182,7 @@ fn set_id(
             group.entries_read = read;
         }
     });
-    lookup::changed(ctx, ctx.db, args[2]);
+    ctx.effects.dirty += 1;
     ctx.reply.ok();
     Ok(())
 }
@@ -198,9 +202,6 @@ pub fn acknowledge(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     });
     let count = count.unwrap_or(0);
     ctx.reply.integer(count as i64);
-    if count > 0 {
-        lookup::changed(ctx, ctx.db, args[1]);
-        ctx.effects.dirty += count as u64 - 1;
-    }
+    ctx.effects.dirty += count as u64;
     Ok(())
 }

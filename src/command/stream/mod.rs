@@ -10,7 +10,8 @@ mod pending;
 mod read;
 mod readgroup;
 
-use super::table::{Command, Flags, Group, KeyRange, data};
+use super::key_spec::{DELETES, Keys, LOOKS, READS, UPDATES, at, half_after};
+use super::table::{Command, Flags, Group, data};
 use super::{CommandError, Ctx, Handler, lookup};
 use crate::keyspace::stream::{Entry, StreamId};
 use crate::keyspace::{StreamValue, Value};
@@ -19,46 +20,36 @@ const FAST: Flags = Flags::FAST;
 const READ: Flags = Flags::READONLY;
 const WRITE: Flags = Flags::WRITE;
 const ADD: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
-const SECOND: KeyRange = KeyRange::new(2, 2, 1);
 
 const fn row(
     name: &'static str,
     arity: i32,
     flags: Flags,
-    key_range: KeyRange,
+    keys: Keys,
     summary: &'static str,
     handler: Handler,
 ) -> Command {
-    Command {
-        name,
-        arity,
-        flags,
-        key_range,
-        group: Group::Stream,
-        since: "5.0.0",
-        summary,
-        handler,
-    }
+    Command::new(name, arity, flags, Group::Stream, "5.0.0", summary, handler).with_keys(keys)
 }
 
 /// Commands of this directory.
 #[rustfmt::skip]
 pub const COMMANDS: &[Command] = &[
-    row("xadd", -5, ADD, KeyRange::ONE, "Appends an entry to a stream", data!(add::add)),
-    row("xtrim", -4, WRITE, KeyRange::ONE, "Removes entries from the start of a stream", data!(add::trim)),
-    row("xdel", -3, WRITE.with(FAST), KeyRange::ONE, "Removes entries by id", data!(add::delete)),
-    row("xsetid", -3, ADD, KeyRange::ONE, "Sets the last id of a stream", data!(add::set_id)),
-    row("xlen", 2, READ.with(FAST), KeyRange::ONE, "Returns the number of entries", data!(read::len)),
-    row("xrange", -4, READ, KeyRange::ONE, "Returns entries by ascending id", data!(read::range)),
-    row("xrevrange", -4, READ, KeyRange::ONE, "Returns entries by descending id", data!(read::reverse_range)),
-    row("xread", -4, READ.with(Flags::BLOCKING), KeyRange::NONE, "Returns the entries after given ids", data!(read::read)),
-    row("xreadgroup", -7, WRITE.with(Flags::BLOCKING), KeyRange::NONE, "Delivers entries to a consumer of a group", data!(readgroup::read)),
-    row("xgroup", -2, WRITE, SECOND, "Makes, changes and removes consumer groups", data!(group::group)),
-    row("xack", -4, WRITE.with(FAST), KeyRange::ONE, "Acknowledges entries", data!(group::acknowledge)),
-    row("xpending", -3, READ, KeyRange::ONE, "Lists entries not acknowledged", data!(pending::pending)),
-    row("xclaim", -6, WRITE.with(FAST), KeyRange::ONE, "Gives pending entries to a consumer", data!(claim::claim)),
-    row("xautoclaim", -6, WRITE.with(FAST), KeyRange::ONE, "Gives entries that have been pending for long to a consumer", data!(claim::autoclaim)),
-    row("xinfo", -2, READ, SECOND, "Describes streams, groups and consumers", data!(info::info)),
+    row("xadd", -5, ADD, &[at(1, UPDATES)], "Appends an entry to a stream", data!(add::add)),
+    row("xtrim", -4, WRITE, &[at(1, DELETES)], "Removes entries from the start of a stream", data!(add::trim)),
+    row("xdel", -3, WRITE.with(FAST), &[at(1, DELETES)], "Removes entries by id", data!(add::delete)),
+    row("xsetid", -3, ADD, &[at(1, UPDATES)], "Sets the last id of a stream", data!(add::set_id)),
+    row("xlen", 2, READ.with(FAST), &[at(1, LOOKS)], "Returns the number of entries", data!(read::len)),
+    row("xrange", -4, READ, &[at(1, READS)], "Returns entries by ascending id", data!(read::range)),
+    row("xrevrange", -4, READ, &[at(1, READS)], "Returns entries by descending id", data!(read::reverse_range)),
+    row("xread", -4, READ.with(Flags::BLOCKING), &[half_after("STREAMS", 1, READS)], "Returns the entries after given ids", data!(read::read)),
+    row("xreadgroup", -7, WRITE.with(Flags::BLOCKING), &[half_after("STREAMS", 4, READS)], "Delivers entries to a consumer of a group", data!(readgroup::read)),
+    row("xgroup", -2, Flags::NONE, &[], "Makes, changes and removes consumer groups", data!(group::group)),
+    row("xack", -4, WRITE.with(FAST), &[at(1, UPDATES)], "Acknowledges entries", data!(group::acknowledge)),
+    row("xpending", -3, READ, &[at(1, READS)], "Lists entries not acknowledged", data!(pending::pending)),
+    row("xclaim", -6, WRITE.with(FAST), &[at(1, UPDATES)], "Gives pending entries to a consumer", data!(claim::claim)),
+    row("xautoclaim", -6, WRITE.with(FAST), &[at(1, DELETES)], "Gives entries that have been pending for long to a consumer", data!(claim::autoclaim)),
+    row("xinfo", -2, Flags::NONE, &[], "Describes streams, groups and consumers", data!(info::info)),
 ];
 
 fn other<T>(text: &str) -> Result<T, CommandError> {

@@ -1,8 +1,12 @@
 //! `XLEN`, `XRANGE`, `XREVRANGE`, `XREAD`.
 
+use std::time::Duration;
+
 use super::args::{exact_id, interval};
-use super::{for_read, for_write, other, reply_entry};
-use crate::command::{Args, CommandError, Ctx, Outcome, number};
+use super::{for_read, other, reply_entry};
+use crate::command::blocking::deadline_ms;
+use crate::command::{Args, Block, CommandError, Ctx, Nil, Outcome, number};
+use crate::keyspace::StreamValue;
 use crate::keyspace::stream::{Entry, StreamId};
 
 pub fn len(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
@@ -60,19 +64,26 @@ pub struct ReadOptions<'a> {
     pub group: Option<(&'a [u8], &'a [u8])>,
     /// Not to be acknowledged.
     pub no_ack: bool,
+    /// Whether to wait if there is nothing, and until when; `Some(None)`: for ever.
+    pub block: Option<Option<Duration>>,
     /// Keys, with the ids as typed.
     pub streams: Pairs<'a>,
 }
 
 /// Reads the options of either command.
-pub fn options<'a>(args: &Args<'a>, in_group: bool) -> Result<ReadOptions<'a>, CommandError> {
-    let mut parsed = ReadOptions { count: 0, group: None, no_ack: false, streams: Vec::new() };
+pub fn options<'a>(
+    ctx: &Ctx<'_>,
+    args: &Args<'a>,
+    in_group: bool,
+) -> Result<ReadOptions<'a>, CommandError> {
+    let mut parsed =
+        ReadOptions { count: 0, group: None, no_ack: false, block: None, streams: Vec::new() };
     let mut at = 1;
     while at < args.len() {
         let more = args.len() - 1 - at;
         match args[at].to_ascii_uppercase().as_slice() {
             b"BLOCK" if more > 0 => {
-                check_timeout(args[at + 1])?;
+                parsed.block = Some(deadline_ms(ctx, args[at + 1])?);
                 at += 1;
             }
             b"COUNT" if more > 0 => {
@@ -113,14 +124,6 @@ pub fn options<'a>(args: &Args<'a>, in_group: bool) -> Result<ReadOptions<'a>, C
     Ok(parsed)
 }
 
-fn check_timeout(text: &[u8]) -> Result<(), CommandError> {
-    match number::parse_i64(text) {
-        None => other("timeout is not an integer or out of range"),
-        Some(..0) => other("timeout is negative"),
-        Some(_) => Ok(()),
-    }
-}
-
 /// Keys, with the ids as typed.
 type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
@@ -135,35 +138,76 @@ fn pairs<'a>(rest: &Args<'a>) -> Result<Pairs<'a>, CommandError> {
     Ok(keys.iter().copied().zip(ids.iter().copied()).collect())
 }
 
-/// Does not wait: `BLOCK` answers as it would when its time is over.
-pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let options = options(args, false)?;
-    let mut found = Vec::new();
-    for (key, id) in options.streams {
-        let stream = for_write(ctx, key)?;
-        check_id(id, false)?;
-        let Some(stream) = stream else {
-            continue;
-        };
-        let after = if id == b"$" { stream.last_id() } else { exact_id(id, 0)? };
-        if after < stream.last_id()
-            && let Some(start) = after.next()
-            && !stream.is_empty()
-        {
-            found.push((key, start, stream));
+/// Entries told to one who has waited, without `COUNT` (t_stream.c `XREAD_BLOCKED_DEFAULT_COUNT`).
+const WAITED_COUNT: usize = 1000;
+
+impl ReadOptions<'_> {
+    /// Most entries of each stream in a reply.
+    pub fn most(&self, ctx: &Ctx<'_>) -> usize {
+        match self.count {
+            0 if ctx.ready_key.is_some() => WAITED_COUNT,
+            0 => usize::MAX,
+            count => count,
         }
     }
-    found.retain(|(_, start, stream)| stream.range(*start, StreamId::MAX).next().is_some());
+
+    /// Nothing was found: waits if so wanted, else answers nil. `ids` are those to wait after.
+    pub fn wait(&self, ctx: &mut Ctx<'_>, args: &Args<'_>, ids: &[Vec<u8>], group: bool) {
+        let Some(deadline) = self.block else {
+            ctx.reply.null_array();
+            return;
+        };
+        let keys = self.streams.iter().map(|(key, _)| key.to_vec()).collect();
+        let given = &args[..args.len() - ids.len()];
+        let again = given.iter().map(|arg| arg.to_vec()).chain(ids.iter().cloned());
+        ctx.effects.block = Some(Block {
+            keys,
+            type_name: "stream",
+            deadline,
+            refused: Nil::Array,
+            when_gone: group.then_some("UNBLOCKED the stream key no longer exists"),
+            args: again.collect(),
+        });
+    }
+}
+
+/// Whether this stream has something after an id, and is the one that is ready if there is one.
+pub fn serves(ctx: &Ctx<'_>, key: &[u8], stream: &StreamValue, after: StreamId) -> bool {
+    let asked = ctx.ready_key.is_none_or(|ready| ready == key);
+    let mut rest = after.next().map(|start| stream.range(start, StreamId::MAX));
+    asked && rest.as_mut().is_some_and(|rest| rest.next().is_some())
+}
+
+pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    let options = options(ctx, args, false)?;
+    let (mut found, mut ids) = (Vec::new(), Vec::new());
+    for (key, id) in &options.streams {
+        let stream = for_read(ctx, key)?;
+        check_id(id, false)?;
+        let after = match (*id, &stream) {
+            (b"$", Some(stream)) => stream.last_id(),
+            (b"$", None) => StreamId::MIN,
+            (id, _) => exact_id(id, 0)?,
+        };
+        ids.push(after.to_string().into_bytes());
+        if let Some(stream) = stream.filter(|stream| serves(ctx, key, stream, after)) {
+            found.push((*key, after, stream));
+        }
+    }
     if found.is_empty() {
-        ctx.reply.null_array();
+        options.wait(ctx, args, &ids, false);
         return Ok(());
     }
+    if ctx.ready_key.is_some() {
+        found.truncate(1);
+    }
+    let most = options.most(ctx);
     ctx.reply.array_header(found.len());
-    let count = if options.count == 0 { usize::MAX } else { options.count };
-    for (key, start, stream) in &found {
+    for (key, after, stream) in &found {
         ctx.reply.array_header(2);
         ctx.reply.bulk(key);
-        let entries: Vec<&Entry> = stream.range(*start, StreamId::MAX).take(count).collect();
+        let start = after.next().unwrap_or(StreamId::MAX);
+        let entries: Vec<&Entry> = stream.range(start, StreamId::MAX).take(most).collect();
         reply_entries(ctx, &entries);
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 use super::args::exact_id;
 use super::claim::forward_claim;
-use super::read::{check_id, options};
-use super::{change, for_write, reply_entry, reply_id};
+use super::read::{check_id, options, serves};
+use super::{change, for_read, reply_entry, reply_id, stored};
 use crate::command::{Args, CommandError, Ctx, Outcome, lookup, printable};
 use crate::keyspace::stream::{Entry, Fields, Group, Pending, StreamId};
 use crate::keyspace::{Key, StreamValue};
@@ -16,37 +16,43 @@ struct Request<'a> {
     no_ack: bool,
 }
 
-/// Does not wait: `BLOCK` answers as it would when its time is over.
 pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let options = options(args, true)?;
+    let options = options(ctx, args, true)?;
     let Some((group, consumer)) = options.group else {
         return Err(CommandError::Syntax);
     };
-    let mut streams = Vec::new();
-    for (key, id) in options.streams {
-        let stream = for_write(ctx, key)?;
-        let Some(known) = stream.as_ref().and_then(|stream| stream.group(group)) else {
-            let (key, group) = (printable(key), printable(group));
-            return Err(CommandError::Coded(format!(
-                "NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option"
-            )));
+    let (mut streams, mut ids) = (Vec::new(), Vec::new());
+    for (key, id) in &options.streams {
+        let stream = for_read(ctx, key)?;
+        let Some((stream, last_id)) = stream
+            .and_then(|stream| stream.group(group).map(|it| it.last_id).map(|id| (stream, id)))
+        else {
+            // Other keys are none of its business any more.
+            if ctx.ready_key.is_some_and(|ready| ready != *key) {
+                continue;
+            }
+            return Err(no_group(ctx, key, group));
         };
         check_id(id, true)?;
-        let has_new = stream.as_ref().is_some_and(|it| !new_entries(it, known, 1).is_empty());
-        if id != b">" || has_new {
-            streams.push((key, id));
+        ids.push(id.to_vec());
+        if *id != b">" || serves(ctx, key, &stream, last_id) {
+            streams.push((*key, *id));
         }
     }
     if streams.is_empty() {
-        ctx.reply.null_array();
+        options.wait(ctx, args, &ids, true);
         return Ok(());
     }
+    if ctx.ready_key.is_some() {
+        streams.truncate(1);
+    }
+    let count = options.most(ctx);
     ctx.reply.array_header(streams.len());
-    let count = if options.count == 0 { usize::MAX } else { options.count };
     for (key, id) in streams {
         let request = Request { key, group, consumer, count, no_ack: options.no_ack };
         ctx.reply.array_header(2);
         ctx.reply.bulk(key);
+        forward_new_consumer(ctx, &request);
         if id == b">" {
             deliver(ctx, &request);
         } else {
@@ -54,6 +60,30 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn no_group(ctx: &Ctx<'_>, key: &[u8], group: &[u8]) -> CommandError {
+    if ctx.ready_key.is_some() {
+        let text = "NOGROUP the consumer group this client was blocked on no longer exists";
+        return CommandError::Coded(text.into());
+    }
+    let (key, group) = (printable(key), printable(group));
+    CommandError::Coded(format!(
+        "NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option"
+    ))
+}
+
+/// With `NOACK` nothing else tells replicas of a consumer that is made here.
+fn forward_new_consumer(ctx: &mut Ctx<'_>, request: &Request<'_>) {
+    let stream = stored(ctx, request.key).ok().flatten();
+    let known = stream.and_then(|stream| stream.group(request.group));
+    let is_new = known.is_some_and(|it| !it.consumers().contains_key(request.consumer));
+    if request.no_ack && is_new {
+        let args: [&[u8]; 5] =
+            [b"XGROUP", b"CREATECONSUMER", request.key, request.group, request.consumer];
+        lookup::rewrite(ctx, &args);
+        ctx.effects.dirty += 1;
+    }
 }
 
 fn new_entries(stream: &StreamValue, group: &Group, count: usize) -> Vec<Entry> {
@@ -101,9 +131,9 @@ fn deliver(ctx: &mut Ctx<'_>, request: &Request<'_>) {
     for entry in &entries {
         reply_entry(ctx, entry);
     }
-    if request.no_ack {
+    if request.no_ack && !entries.is_empty() {
         forward_position(ctx, request.key, request.group, last_id, entries_read);
-    } else {
+    } else if !request.no_ack {
         for entry in &entries {
             let consumer = Key::new(request.consumer);
             let pending = Pending { consumer, delivered_ms: now_ms, deliveries: 1 };
@@ -111,7 +141,9 @@ fn deliver(ctx: &mut Ctx<'_>, request: &Request<'_>) {
             forward_claim(ctx, request.key, request.group, entry.id, entry.id, &pending);
         }
     }
-    lookup::changed(ctx, ctx.db, request.key);
+    if !entries.is_empty() {
+        ctx.effects.dirty += 1;
+    }
 }
 
 /// `XGROUP SETID` for the stream.

@@ -15,15 +15,11 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::Limits;
 use super::digest::RedisDigest;
 use super::key::Key;
 pub use group::{Consumer, Group, Pending};
 pub use node::{Entry, Fields, Node};
-
-/// `stream-node-max-bytes`: a node that would reach this many bytes gets no more entries.
-const NODE_MAX_BYTES: usize = 4096;
-/// `stream-node-max-entries`: a node gets no more entries, deleted ones counted.
-const NODE_MAX_ENTRIES: usize = 100;
 
 /// The id of an entry: a time in ms, and a number for entries of the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -225,7 +221,7 @@ impl StreamValue {
     }
 
     /// Appends an entry; its id has to be larger than [`StreamValue::last_id`].
-    pub fn push(&mut self, id: StreamId, fields: Fields) {
+    pub fn push(&mut self, id: StreamId, fields: Fields, limits: &Limits) {
         let inner = Arc::make_mut(&mut self.0);
         debug_assert!(id > inner.last_id, "ids ascend");
         let entry = Entry { id, fields };
@@ -233,7 +229,7 @@ impl StreamValue {
         inner.len += 1;
         inner.last_id = id;
         inner.entries_added += 1;
-        let last = inner.nodes.get_max().map(|(id, node)| (*id, node.has_room_for(&entry)));
+        let last = inner.nodes.get_max().map(|(id, node)| (*id, node.has_room_for(&entry, limits)));
         if let Some((node_id, true)) = last
             && let Some(node) = inner.nodes.get_mut(&node_id)
         {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{NODE_MAX_BYTES, NODE_MAX_ENTRIES, StreamId};
+use super::{Limits, StreamId};
 
 /// Names and values of an entry, one after another, in one piece of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,9 +124,14 @@ impl Node {
         self.heap_bytes
     }
 
-    pub(super) fn has_room_for(&self, entry: &Entry) -> bool {
-        self.packed_bytes + entry.fields.text_bytes() < NODE_MAX_BYTES
-            && self.entries.len() + self.deleted < NODE_MAX_ENTRIES
+    pub(super) fn has_room_for(&self, entry: &Entry, limits: &Limits) -> bool {
+        /// However large nodes may be, no listpack gets larger.
+        const LISTPACK_MAX_BYTES: usize = 1 << 30;
+        let within = |count: usize, limit: usize| limit == 0 || count < limit;
+        let bytes = self.packed_bytes + entry.fields.text_bytes();
+        bytes < LISTPACK_MAX_BYTES
+            && within(bytes, limits.stream_node_max_bytes)
+            && within(self.entries.len() + self.deleted, limits.stream_node_max_entries)
     }
 
     pub(super) fn push(&mut self, entry: Entry) {

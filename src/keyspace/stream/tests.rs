@@ -14,10 +14,10 @@ fn fields(text: &str) -> Fields {
 fn a_value_is_small_and_a_clone_keeps_what_it_saw() {
     assert!(size_of::<StreamValue>() <= 16);
     let mut stream = StreamValue::new();
-    (1..=1000).for_each(|ms| stream.push(id(ms), fields("x")));
+    (1..=1000).for_each(|ms| stream.push(id(ms), fields("x"), &Limits::default()));
     let snapshot = stream.clone();
     stream.trim(Trim::MaxLen(10), false, 0);
-    stream.push(id(2000), fields("y"));
+    stream.push(id(2000), fields("y"), &Limits::default());
     assert_eq!((snapshot.len(), stream.len()), (1000, 11));
     let shared = snapshot.range(id(1), id(1000)).count();
     assert_eq!(shared, 1000);
@@ -26,7 +26,7 @@ fn a_value_is_small_and_a_clone_keeps_what_it_saw() {
 #[test]
 fn nodes_end_at_a_hundred_entries_or_four_kilobytes() {
     let mut stream = StreamValue::new();
-    (1..=250).for_each(|ms| stream.push(id(ms), fields("x")));
+    (1..=250).for_each(|ms| stream.push(id(ms), fields("x"), &Limits::default()));
     assert_eq!(
         stream.nodes().map(|(_, node)| node.entries().len()).collect::<Vec<_>>(),
         [100, 100, 50]
@@ -36,14 +36,14 @@ fn nodes_end_at_a_hundred_entries_or_four_kilobytes() {
     assert_eq!(stream.trim(Trim::MinId(id(200)), false, 0), 99);
     assert_eq!(stream.first_id(), id(200));
     let mut large = StreamValue::new();
-    (1..=4).for_each(|ms| large.push(id(ms), fields(&"x".repeat(1500))));
+    (1..=4).for_each(|ms| large.push(id(ms), fields(&"x".repeat(1500)), &Limits::default()));
     assert_eq!(large.nodes().count(), 2);
 }
 
 #[test]
 fn a_range_that_ends_before_it_begins_is_empty() {
     let mut stream = StreamValue::new();
-    stream.push(id(5), fields("x"));
+    stream.push(id(5), fields("x"), &Limits::default());
     assert_eq!(stream.range(id(9), id(1)).count(), 0);
     assert_eq!(stream.range(id(6), StreamId::MAX).count(), 0);
     assert_eq!(stream.range(StreamId::MIN, id(4)).count(), 0);
@@ -85,7 +85,7 @@ proptest! {
                     model = model.split_off(&some);
                 }
                 _ => {
-                    stream.push(id(next), fields(&number.to_string()));
+                    stream.push(id(next), fields(&number.to_string()), &Limits::default());
                     model.insert(id(next), number);
                     next += 1;
                 }
@@ -96,7 +96,7 @@ proptest! {
         }
         let mut again = StreamValue::new();
         for (id, number) in &model {
-            again.push(*id, fields(&number.to_string()));
+            again.push(*id, fields(&number.to_string()), &Limits::default());
         }
         again.set_marks(stream.last_id(), StreamId::MIN, 0);
         prop_assert_eq!(again.digest(3), stream.digest(3));

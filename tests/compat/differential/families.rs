@@ -29,6 +29,8 @@ pub static STRINGS: &[(Order, &str)] = &[
     (Exact, "INCRBY|DECRBY $s #n"),
     (Exact, "INCRBYFLOAT $s #d"),
     (Exact, "SET $s 10"),
+    (Exact, "LCS $s $s LEN|IDX? (MINMATCHLEN #i)? WITHMATCHLEN?"),
+    (Exact, "LCS $s $b IDX"),
 ];
 
 /// Keys of any type.
@@ -49,11 +51,34 @@ pub static KEYS: &[(Order, &str)] = &[
     (Exact, "DBSIZE"),
     // Here a number is shared by its value, there by how it was made.
     (Shape, "OBJECT REFCOUNT $*"),
+    (Exact, "OBJECT ENCODING $*"),
     (Exact, "SELECT 0"),
     (Exact, "COPY $* $* REPLACE? (DB 3)?"),
     (Exact, "SWAPDB 0 3"),
     (Exact, "MOVE $* 3"),
     (Exact, "FLUSHDB ASYNC|SYNC?"),
+];
+
+/// `SORT`: elements that are numbers, and keys named after them. Without an order of its own a set
+/// has one of each server's own.
+pub static SORTS: &[(Order, &str)] = &[
+    (Exact, "RPUSH $l 1|2|3|10|-7 1|2|3 2.5|1e2|0x10|-0"),
+    (Exact, "RPUSH $l @m"),
+    (Exact, "SADD $t 1|2|3 10|-7|@m"),
+    (Exact, "ZADD $z #d 1|2|3|@m"),
+    (Exact, "MSET w_1 a|3 w_2 b|1 w_3 a|2 w_10 #d"),
+    (Exact, "HSET h_1 f #d"),
+    (Exact, "HSET h_2|h_3 f|g @v"),
+    (Exact, "DEL w_1|w_2|h_1|h_3"),
+    (Exact, "SORT|SORT_RO $l|$z|$t ASC|DESC? (LIMIT #i #i)? ALPHA?"),
+    (Exact, "SORT|SORT_RO $l|$z|$t BY w_*|h_*->f ASC|DESC? (GET #)? (GET w_*|h_*->g|h_*->|w_1)?"),
+    (Exact, "SORT $l|$z BY nosort DESC? (LIMIT #i #i)? (GET #|w_*)+"),
+    (
+        Exact,
+        "SORT $l|$z|$t (BY w_*|nosort)? ALPHA? DESC? (GET #|h_*->f)? (LIMIT #i #i)? STORE $l|$*",
+    ),
+    (Exact, "SORT $* ALPHA STORE $*"),
+    (Exact, "LRANGE $l 0 -1"),
 ];
 
 /// Transactions.
@@ -197,14 +222,18 @@ pub static POSITIONS: &[(Order, &str)] = &[
     (Exact, "GEOADD $g #d #d @m"),
     (Exact, "GEOPOS|GEOHASH $g @m+"),
     (Exact, "GEODIST $g @m @m m|km|mi|ft?"),
-    (
-        Unordered,
-        "GEOSEARCH $g FROMLONLAT 15 37 BYRADIUS 200|2000 km|mi WITHCOORD? WITHDIST? WITHHASH?",
-    ),
+    (Exact, "GEOSEARCH $g FROMLONLAT 15 37 BYRADIUS 200|2000 km|mi WITHCOORD? WITHDIST? WITHHASH?"),
     (Exact, "GEOSEARCH $g FROMMEMBER @m BYBOX 400 4000 km ASC|DESC (COUNT #c)? WITHDIST?"),
     (Exact, "GEOSEARCHSTORE $g $g FROMLONLAT 15 37 BYRADIUS 2000 km STOREDIST?"),
-    (Unordered, "GEORADIUS $g 15 37 200|5000 km ASC WITHDIST? WITHCOORD? (COUNT #c)?"),
-    (Unordered, "GEORADIUSBYMEMBER $g @m 3000 km DESC (STORE $g)?"),
+    (Exact, "GEORADIUS $g 15 37 200|5000 km ASC WITHDIST? WITHCOORD? (COUNT #c)?"),
+    (Exact, "GEORADIUSBYMEMBER $g @m 3000 km DESC (STORE $g)?"),
+    (Exact, "GEOADD $g #d #d a|b|c|d #d #d e|f|g|h"),
+    (
+        Exact,
+        "GEOSEARCH $g FROMLONLAT #d|179|-179.5 #d|80|-84 BYRADIUS 100|3000|9000 km (COUNT #c ANY?)?",
+    ),
+    (Exact, "GEOSEARCH $g FROMLONLAT 178|0 #d|84 BYBOX 100|3000|40000 200|5000 km (COUNT #c ANY)?"),
+    (Exact, "ZADD $g #d @m"),
     (Exact, "ZRANGE $g 0 -1 WITHSCORES"),
 ];
 
@@ -216,7 +245,8 @@ pub static STREAMS: &[(Order, &str)] = &[
     (Exact, "XLEN $x"),
     (Exact, "XRANGE $x -|#x +|#x (COUNT #c)?"),
     (Exact, "XREVRANGE $x +|#x -|#x (COUNT #c)?"),
-    (Exact, "XREAD (COUNT #c)? STREAMS $x $x #x #x|$"),
+    (Exact, "XREAD (COUNT #c)? (BLOCK 1)? STREAMS $x $x #x #x|$"),
+    (Exact, "XREADGROUP GROUP g1 c1|c3 (COUNT #c)? BLOCK 1 NOACK? STREAMS $x >"),
     (Exact, "XDEL $x #x+"),
     (Exact, "XTRIM $x MAXLEN|MINID =|~? #c (LIMIT #c)?"),
     (Exact, "XSETID $x #x (ENTRIESADDED #c)? (MAXDELETEDID #x)?"),

@@ -2,13 +2,15 @@
 //!
 //! A script is a list of commands drawn from the templates of [`families`], sent as one pipeline
 //! to both servers after a `FLUSHALL`. The first difference in a reply, or a difference of
-//! `DEBUG DIGEST` at the end, fails the test with the shortest script that still shows it.
+//! `DEBUG DIGEST` at the end, or another stream to replicas, fails the test with the shortest
+//! script that still shows it.
 //!
 //! Environment: `DIFFERENTIAL_SEED` another seed than the fixed one, `DIFFERENTIAL_SCRIPTS` how
 //! many scripts a family.
 
 mod compare;
 mod families;
+mod follower;
 mod grammar;
 
 use std::io::{BufReader, Write};
@@ -21,6 +23,7 @@ use redis::Value;
 use crate::support::{Program, Server, redis_is_installed};
 use compare::Order;
 use families::Family;
+use follower::Follower;
 use grammar::Command;
 
 /// Commands in the longest script.
@@ -33,6 +36,7 @@ struct Side {
     _server: Server,
     stream: BufReader<TcpStream>,
     parser: redis::Parser,
+    follower: Follower,
 }
 
 impl Side {
@@ -40,7 +44,13 @@ impl Side {
         let server = Server::start(program, &[]);
         let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
         stream.set_nodelay(true).expect("an option of TCP");
-        Self { _server: server, stream: BufReader::new(stream), parser: redis::Parser::new() }
+        let follower = Follower::of(server.port);
+        Self {
+            _server: server,
+            stream: BufReader::new(stream),
+            parser: redis::Parser::new(),
+            follower,
+        }
     }
 
     /// Sends all commands at once and reads all replies.
@@ -111,11 +121,13 @@ fn same_on_both(
     // A transaction may be open at the end.
     whole.push(Command::plain("DISCARD"));
     whole.push(Command::plain("DEBUG DIGEST"));
+    whole.push(Command::plain("PUBLISH end-of-script x"));
     let theirs = redis.run(&whole);
     let mine = ours.run(&whole);
     let mut queued: Vec<Order> = Vec::new();
     // Whether the first and the last DISCARD have something to discard says nothing.
-    let compared = (1..whole.len()).filter(|at| at + 2 != whole.len());
+    let last_discard = whole.len() - 3;
+    let compared = (1..whole.len()).filter(|at| *at != last_discard);
     for at in compared {
         let (command, wanted, got) = (&whole[at], &theirs[at], &mine[at]);
         let same = match (wanted, got) {
@@ -129,8 +141,8 @@ fn same_on_both(
             Value::Okay if command.is("MULTI") => queued.clear(),
             _ => {}
         }
-        if !same && !compare::is_meant(&command.args, wanted, got) {
-            let story: Vec<String> = whole[2..=at.min(whole.len() - 3)]
+        if !same && !compare::is_meant(&command.args) {
+            let story: Vec<String> = whole[2..=at.min(last_discard)]
                 .iter()
                 .map(|command| format!("    {command}"))
                 .collect();
@@ -142,7 +154,30 @@ fn same_on_both(
             )));
         }
     }
-    Ok(())
+    same_streams(redis, ours, &whole[2..last_discard])
+}
+
+/// What both put on their streams for a script.
+fn same_streams(
+    redis: &mut Side,
+    ours: &mut Side,
+    script: &[Command],
+) -> Result<(), TestCaseError> {
+    let [theirs, mine] = [redis, ours].map(|side| {
+        side.follower.acknowledge();
+        let sent = side.follower.until(b"end-of-script");
+        sent.iter().map(follower::show).collect::<Vec<String>>()
+    });
+    if theirs == mine {
+        return Ok(());
+    }
+    let story: Vec<String> = script.iter().map(|command| format!("    {command}")).collect();
+    Err(TestCaseError::fail(format!(
+        "the streams differ after\n{}\n  redis: {}\n  ours:  {}\n  ",
+        story.join("\n"),
+        theirs.join("; "),
+        mine.join("; "),
+    )))
 }
 
 macro_rules! families {
@@ -161,6 +196,7 @@ families! {
     keys_and_deadlines_are_the_same: KEYS STRINGS TRANSACTIONS;
     lists_are_the_same: LISTS KEYS;
     sets_are_the_same: SETS KEYS;
+    sorting_is_the_same: SORTS KEYS;
     hashes_are_the_same: HASHES KEYS;
     sorted_sets_are_the_same: SORTED_SETS SETS KEYS;
     bitmaps_are_the_same: BITMAPS STRINGS;
@@ -168,5 +204,5 @@ families! {
     positions_are_the_same: POSITIONS;
     streams_are_the_same: STREAMS KEYS;
     everything_is_the_same: STRINGS KEYS TRANSACTIONS LISTS SETS HASHES SORTED_SETS BITMAPS
-        HYPERLOGLOGS POSITIONS STREAMS;
+        HYPERLOGLOGS POSITIONS STREAMS SORTS;
 }
