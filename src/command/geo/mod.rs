@@ -67,7 +67,7 @@ fn position(longitude: &[u8], latitude: &[u8]) -> Result<Position, CommandError>
 
 /// Where a member is; scores that stand for no position are taken as they come.
 fn member_position(set: Option<&SortedSetValue>, member: &[u8]) -> Option<Position> {
-    Some(Position::decode(set?.score(member)? as u64))
+    Some(Position::of_score(set?.score(member)?))
 }
 
 /// A coordinate, with as many decimals as it takes.

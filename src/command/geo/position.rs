@@ -40,6 +40,11 @@ impl Position {
         spread(step(self.latitude, latitude_max)) | spread(step(self.longitude, LONGITUDE_MAX)) << 1
     }
 
+    /// The position that a score stands for.
+    pub(super) fn of_score(score: f64) -> Self {
+        Self::decode(number_of(score))
+    }
+
     /// The middle of a cell.
     pub(super) fn decode(bits: u64) -> Self {
         let middle = |step: u32, max: f64| {
@@ -74,6 +79,17 @@ impl Position {
         let a = u * u + latitude.cos() * other_latitude.cos() * v * v;
         2.0 * EARTH_RADIUS_METRES * a.sqrt().asin()
     }
+}
+
+/// The number in a score that any client may have set. Of one that is no such number this is what
+/// Redis's conversion comes to on x86-64: modulo 2^64 if there is an integer, else the same for all.
+fn number_of(score: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    let integer = |value: f64| {
+        let in_range = (-HALF..HALF).contains(&value);
+        if in_range { value as i64 } else { i64::MIN }
+    };
+    if score >= HALF { integer(score - HALF) as u64 ^ 1 << 63 } else { integer(score) as u64 }
 }
 
 #[cfg(test)]

@@ -244,7 +244,7 @@ impl<'a> Request<'a> {
                 if self.any && found.len() >= limit {
                     break;
                 }
-                let position = Position::decode(element.score as u64);
+                let position = Position::of_score(element.score);
                 if let Some(metres) = self.near(center, position) {
                     let (member, score) = (element.member.to_vec(), element.score);
                     found.push(Found { member, score, position, metres });

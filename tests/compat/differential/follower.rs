@@ -73,8 +73,8 @@ fn line(stream: &mut BufReader<TcpStream>) -> String {
     }
 }
 
-/// Milliseconds since 1970 of this decade and the next ones: deadlines and times of delivery.
-const TIMES_MS: std::ops::Range<u64> = 1_600_000_000_000..2_600_000_000_000;
+/// Milliseconds since 1970, from this decade on: deadlines and times of delivery.
+const TIMES_MS: std::ops::Range<u64> = 1_600_000_000_000..200_000_000_000_000;
 
 /// The command in one line; times are left out, which are each server's own.
 pub fn show(command: &Sent) -> String {
