@@ -83,5 +83,7 @@ pub type Outcome = Result<(), CommandError>;
 pub fn printable(bytes: &[u8]) -> String {
     /// Redis cuts quoted names at this length; so nobody is answered with their own megabytes.
     const QUOTED_BYTES: usize = 128;
-    String::from_utf8_lossy(&bytes[..bytes.len().min(QUOTED_BYTES)]).into_owned()
+    // A string of C: it ends at a NUL.
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(&text[..text.len().min(QUOTED_BYTES)]).into_owned()
 }

@@ -85,6 +85,8 @@ fn carry_out(stream: &mut StreamValue, spec: &TrimSpec) -> (u64, Option<String>)
     let removed = stream.trim(spec.trim, spec.approximate, spec.limit);
     let threshold = spec.approximate.then(|| match spec.trim {
         Trim::MaxLen(_) => stream.len().to_string(),
+        // Of an empty stream Redis names the largest id there is.
+        Trim::MinId(_) if stream.is_empty() => StreamId::MAX.to_string(),
         Trim::MinId(_) => stream.first_id().to_string(),
     });
     (removed, threshold)
