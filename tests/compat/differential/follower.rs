@@ -73,6 +73,13 @@ fn line(stream: &mut BufReader<TcpStream>) -> String {
     }
 }
 
+/// Whether the other server may send nothing in place of this command. A `BITFIELD` whose writes
+/// all overflow has made its string longer all the same; Redis does not tell its replicas.
+pub fn is_meant(command: &Sent) -> bool {
+    command[0].eq_ignore_ascii_case(b"BITFIELD")
+        && command.iter().any(|word| word.eq_ignore_ascii_case(b"FAIL"))
+}
+
 /// Milliseconds since 1970, from this decade on: deadlines and times of delivery.
 const TIMES_MS: std::ops::Range<u64> = 1_600_000_000_000..200_000_000_000_000;
 
