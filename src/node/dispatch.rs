@@ -298,16 +298,21 @@ impl Node {
 
     fn count_call(&mut self, id: ClientId, command: &'static Command, replied: usize) {
         self.stats.commands += 1;
-        let failed = self.clients.get(&id).and_then(|client| client.reply.as_bytes().get(replied))
-            == Some(&b'-');
-        let counters = self.stats.command(command.name);
-        counters.calls += 1;
-        if failed {
-            counters.failed += 1;
-            if let Some(client) = self.clients.get(&id) {
-                let text = client.reply.as_bytes().get(replied + 1..).unwrap_or_default();
-                self.stats.count_error(text);
-            }
+        self.stats.command(command.name).calls += 1;
+        self.count_failure(id, command, replied);
+    }
+
+    /// Counts an error that a command has answered with; its reply begins at `replied`.
+    pub(super) fn count_failure(
+        &mut self,
+        id: ClientId,
+        command: &'static Command,
+        replied: usize,
+    ) {
+        let reply = self.clients.get(&id).map(|client| client.reply.as_bytes());
+        if let Some([b'-', text @ ..]) = reply.and_then(|reply| reply.get(replied..)) {
+            self.stats.count_error(text);
+            self.stats.command(command.name).failed += 1;
         }
     }
 

@@ -202,6 +202,7 @@ impl Node {
         self.finish_unit(now);
         if !waits_on {
             let took = self.timing.end(began);
+            self.count_failure(id, command, replied);
             self.note_duration(now, id, command, args, took);
             self.let_go(id, replied);
         }

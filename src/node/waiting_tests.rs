@@ -71,6 +71,8 @@ fn a_consumer_does_not_wait_for_what_is_gone() {
         world.once(0, end);
         assert_eq!(world.replies(0, client), reason, "{end}");
     }
+    assert_eq!(world.field(0, "errorstat_NOGROUP"), "count=1");
+    assert_eq!(world.field(0, "errorstat_UNBLOCKED"), "count=5");
     // A plain reader waits on.
     let client = world.connect(0);
     world.once(0, "FLUSHALL");
