@@ -30,7 +30,8 @@
 //!
 //! - **No I/O, clock, task, await or dice** in `replication`, `node`, `command`, `keyspace`,
 //!   `codec` and `config`. Whoever calls says what time it is. That is what makes a run repeatable,
-//!   and a decision testable by calling a function.
+//!   and a decision testable by calling a function. (The shell lends the node a stopwatch: what
+//!   it shows is told by `SLOWLOG` and `LATENCY`, and decides nothing.)
 //! - **No decision in the shell.** It moves bytes and does what [`node::Action`]s say. If a decision
 //!   is hard to test, it stands in the wrong place.
 //! - **No line compiled differently** for the simulator: no feature, no `cfg`, no mock of the node.
