@@ -45,11 +45,12 @@ impl Position {
         Self::decode(number_of(score))
     }
 
-    /// The middle of a cell.
+    /// The middle of a cell. Scores that are no positions have steps up to the largest number of
+    /// 32 bits, after which Redis comes back to 0.
     pub(super) fn decode(bits: u64) -> Self {
         let middle = |step: u32, max: f64| {
             let low = -max + f64::from(step) / STEPS * (max * 2.0);
-            let high = -max + f64::from(step + 1) / STEPS * (max * 2.0);
+            let high = -max + f64::from(step.wrapping_add(1)) / STEPS * (max * 2.0);
             ((low + high) / 2.0).clamp(-max, max)
         };
         Position {
@@ -108,5 +109,21 @@ mod tests {
         let catania = Position { longitude: 15.087269, latitude: 37.502669 };
         let distance = stored.distance(Position::decode(catania.encode()));
         assert_eq!(format!("{distance:.4}"), "166274.1516");
+    }
+
+    /// What Redis 7.0.15 answers to GEOPOS after `ZADD g <score> m`.
+    #[test]
+    fn scores_that_are_no_positions_have_one_all_the_same() {
+        let corner = (-179.999_997_317_790_98, -85.051_127_512_639_43);
+        for (score, longitude, latitude) in [
+            (18_446_744_073_709_549_568.0, 180.0, LATITUDE_MAX),
+            (-1.0, 180.0, LATITUDE_MAX),
+            (-7.0, 180.0, LATITUDE_MAX),
+            (f64::NEG_INFINITY, 180.0, corner.1),
+            (f64::INFINITY, corner.0, corner.1),
+            (1e30, corner.0, corner.1),
+        ] {
+            assert_eq!(Position::of_score(score), Position { longitude, latitude }, "{score}");
+        }
     }
 }
