@@ -150,6 +150,10 @@ fn bit_range(
     };
     let start = number::integer(start)?;
     let end = end.map(number::integer).transpose()?;
+    if !end_optional && end.is_some_and(|end| start < 0 && end < 0 && start > end) {
+        // Redis looks no further: the unit may be anything.
+        return Ok(0..0);
+    }
     let by_bit = match unit {
         None => false,
         Some(unit) if unit.eq_ignore_ascii_case(b"bit") => true,
@@ -158,9 +162,6 @@ fn bit_range(
     };
     let (total, each) = if by_bit { (bits, 1) } else { (len as i64, 8) };
     let end = end.unwrap_or(total - 1);
-    if !end_optional && start < 0 && end < 0 && start > end {
-        return Ok(0..0);
-    }
     let absolute = |at: i64| if at < 0 { at.saturating_add(total).max(0) } else { at };
     let (start, end) = (absolute(start), absolute(end).min(total - 1));
     if start > end {

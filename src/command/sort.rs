@@ -127,6 +127,10 @@ fn sort(ctx: &mut Ctx<'_>, args: &Args<'_>, may_store: bool) -> Outcome {
             elements.reverse();
         }
     } else {
+        if is_set {
+            // Equal weights keep the order from before, which has to be the same on replicas.
+            elements.sort_unstable();
+        }
         put_in_order(ctx, &options, &mut elements)?;
     }
     let window = options.window(elements.len());
@@ -284,6 +288,16 @@ mod tests {
         bench.run("HSET h_1 f one");
         bench.run("HSET h_3 f three g x");
         bench
+    }
+
+    /// Redis leaves elements of equal weight in the order of its hash table, and stores other lists
+    /// on its replicas than on the master.
+    #[test]
+    fn equal_weights_of_a_set_are_in_the_order_of_bytes() {
+        let mut bench = bench();
+        bench.run("SADD t d c b a e f g h");
+        bench.run("SORT t BY nothing_* ALPHA STORE l");
+        assert_eq!(bench.run("LRANGE l 0 -1"), bench.run("SORT t ALPHA"));
     }
 
     #[test]

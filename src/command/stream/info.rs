@@ -99,6 +99,24 @@ fn position(ctx: &mut Ctx<'_>, stream: &StreamValue, group: &Group) {
     optional(ctx, "lag", lag);
 }
 
+/// The key of an entry in Redis's radix tree: both halves of the id, largest byte first.
+fn key_of(id: StreamId) -> [u8; 16] {
+    ((u128::from(id.ms) << 64) | u128::from(id.seq)).to_be_bytes()
+}
+
+/// How many nodes Redis's radix tree (rax.c) has for these ascending keys, all the same up to
+/// `depth`: one for a chain of bytes that all of them share, one for each place where they part,
+/// one for the end of each. The tree here is another one, which has no such nodes.
+fn radix_nodes(keys: &[[u8; 16]], depth: usize) -> u64 {
+    let [first, .., last] = keys else {
+        return keys.iter().map(|key| 1 + u64::from(depth < key.len())).sum();
+    };
+    let parted = (depth..first.len()).find(|at| first[*at] != last[*at]).expect("two keys");
+    let below = keys.chunk_by(|a, b| a[parted] == b[parted]);
+    let below: u64 = below.map(|child| radix_nodes(child, parted + 1)).sum();
+    1 + u64::from(parted > depth) + below
+}
+
 fn describe(ctx: &mut Ctx<'_>, args: &Args<'_>, stream: &StreamValue) -> Outcome {
     let full = match &args[3..] {
         [] => None,
@@ -115,8 +133,8 @@ fn describe(ctx: &mut Ctx<'_>, args: &Args<'_>, stream: &StreamValue) -> Outcome
     let nodes = stream.nodes().len() as u64;
     field_integer(ctx, "length", stream.len());
     field_integer(ctx, "radix-tree-keys", nodes);
-    // The tree is another one here; a small one of Redis has one node more than keys.
-    field_integer(ctx, "radix-tree-nodes", nodes + 1);
+    let keys: Vec<[u8; 16]> = stream.nodes().map(|(id, _)| key_of(id)).collect();
+    field_integer(ctx, "radix-tree-nodes", radix_nodes(&keys, 0).max(1));
     field_id(ctx, "last-generated-id", stream.last_id());
     field_id(ctx, "max-deleted-entry-id", stream.max_deleted_id());
     field_integer(ctx, "entries-added", stream.entries_added());

@@ -60,7 +60,8 @@ pub static KEYS: &[(Order, &str)] = &[
 ];
 
 /// `SORT`: elements that are numbers, and keys named after them. Without an order of its own a set
-/// has one of each server's own.
+/// has one of each server's own; elements of equal weights `BY` other keys are in this order, if it
+/// is by bytes.
 pub static SORTS: &[(Order, &str)] = &[
     (Exact, "RPUSH $l 1|2|3|10|-7 1|2|3 2.5|1e2|0x10|-0"),
     (Exact, "RPUSH $l @m"),
@@ -73,10 +74,9 @@ pub static SORTS: &[(Order, &str)] = &[
     (Exact, "SORT|SORT_RO $l|$z|$t ASC|DESC? (LIMIT #i #i)? ALPHA?"),
     (Exact, "SORT|SORT_RO $l|$z|$t BY w_*|h_*->f ASC|DESC? (GET #)? (GET w_*|h_*->g|h_*->|w_1)?"),
     (Exact, "SORT $l|$z BY nosort DESC? (LIMIT #i #i)? (GET #|w_*)+"),
-    (
-        Exact,
-        "SORT $l|$z|$t (BY w_*|nosort)? ALPHA? DESC? (GET #|h_*->f)? (LIMIT #i #i)? STORE $l|$*",
-    ),
+    (Exact, "SORT $l|$z (BY w_*|nosort)? ALPHA? DESC? (GET #|h_*->f)? (LIMIT #i #i)? STORE $l|$*"),
+    (Exact, "SORT $t (BY w_*)? DESC? (GET #|h_*->f)? (LIMIT #i #i)? STORE $l|$*"),
+    (Exact, "SORT $t (BY nosort)? ALPHA DESC? (GET #|h_*->f)? (LIMIT #i #i)? STORE $l|$*"),
     (Exact, "SORT $* ALPHA STORE $*"),
     (Exact, "LRANGE $l 0 -1"),
 ];

@@ -141,7 +141,7 @@ fn same_on_both(
             Value::Okay if command.is("MULTI") => queued.clear(),
             _ => {}
         }
-        if !same && !compare::is_meant(&command.args) {
+        if !same && !compare::is_meant(&command.args, &whole[..at]) {
             let story: Vec<String> = whole[2..=at.min(last_discard)]
                 .iter()
                 .map(|command| format!("    {command}"))
