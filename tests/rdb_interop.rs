@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use replisim::codec::rdb::{Loader, encode};
 use replisim::codec::resp::encode_command;
-use replisim::keyspace::{Keyspace, StringValue, Value};
+use replisim::keyspace::{AccessRules, Keyspace, StringValue, Value};
 use replisim::node::SnapshotJob;
 use replisim::replication::{Offset, SavedPosition};
 
@@ -145,6 +145,7 @@ fn redis_loads_what_we_write() {
             used_memory_bytes: 1 << 20,
             checksum,
             compress,
+            access: AccessRules::default(),
             delay_per_key: Duration::ZERO,
         };
         let bytes: Vec<u8> = encode(job).flat_map(|chunk| chunk.bytes).collect();

@@ -127,7 +127,9 @@ fn fill(node: &mut Node, now: Now, id: ClientId, count: &[u8], more: &Args<'_>) 
 
 fn object(node: &mut Node, id: ClientId, key: &[u8]) -> Outcome {
     let db = node.clients.get(&id).map_or(0, |client| client.db);
-    let Some(value) = node.keyspace.get(db, key) else {
+    let (Some(value), Some(access)) =
+        (node.keyspace.get(db, key), node.keyspace.access_of(db, key))
+    else {
         return Err(CommandError::NoSuchKey);
     };
     let encoding = value.encoding_name();
@@ -136,7 +138,9 @@ fn object(node: &mut Node, id: ClientId, key: &[u8]) -> Outcome {
         other => other.heap_bytes(),
     };
     let text = format!(
-        "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{length} lru:0 lru_seconds_idle:0"
+        "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{length} lru:{} lru_seconds_idle:{}",
+        access.bits(),
+        node.keyspace.access.idle_seconds(access),
     );
     node.reply(id, |reply| reply.status(text));
     Ok(())

@@ -3,7 +3,8 @@
 use super::key_spec::{OVERWRITES, READS, at};
 use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, ExpiryView, Outcome, lookup, number};
-use crate::codec::rdb::{RestoreError, dump as payload_of, restore as value_of};
+use crate::codec::rdb::{RestoreError, ValueLimits, dump as payload_of, restore as value_of};
+use crate::keyspace::RecordedAccess;
 
 /// Commands of this file.
 pub const COMMANDS: &[Command] = &[
@@ -42,6 +43,7 @@ fn dump(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 struct Options {
     replace: bool,
     absolute: bool,
+    access: RecordedAccess,
 }
 
 fn options(rest: &Args<'_>) -> Result<Options, CommandError> {
@@ -51,17 +53,19 @@ fn options(rest: &Args<'_>) -> Result<Options, CommandError> {
         match option.to_ascii_uppercase().as_slice() {
             b"REPLACE" => parsed.replace = true,
             b"ABSTTL" => parsed.absolute = true,
-            // Checked and not kept: nothing here is evicted.
-            b"IDLETIME" => {
+            // One of the two only: after the other it is no option.
+            b"IDLETIME" if parsed.access.frequency.is_none() => {
                 let seconds = number::integer(rest.next().ok_or(CommandError::Syntax)?)?;
-                if seconds < 0 {
-                    return refuse("Invalid IDLETIME value, must be >= 0");
+                match u64::try_from(seconds) {
+                    Ok(seconds) => parsed.access.idle_seconds = Some(seconds),
+                    Err(_) => return refuse("Invalid IDLETIME value, must be >= 0"),
                 }
             }
-            b"FREQ" => {
+            b"FREQ" if parsed.access.idle_seconds.is_none() => {
                 let frequency = number::integer(rest.next().ok_or(CommandError::Syntax)?)?;
-                if !(0..=255).contains(&frequency) {
-                    return refuse("Invalid FREQ value, must be >= 0 and <= 255");
+                match u8::try_from(frequency) {
+                    Ok(frequency) => parsed.access.frequency = Some(frequency),
+                    Err(_) => return refuse("Invalid FREQ value, must be >= 0 and <= 255"),
                 }
             }
             _ => return Err(CommandError::Syntax),
@@ -84,7 +88,7 @@ fn restore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let Ok(ttl_ms) = u64::try_from(number::integer(args[2])?) else {
         return refuse("Invalid TTL value, must be >= 0");
     };
-    let value = match value_of(args[3], ctx.keyspace.hash_seed()) {
+    let value = match value_of(args[3], &ValueLimits::from(&*ctx.keyspace)) {
         Ok(value) => value,
         Err(RestoreError::Footer) => {
             return refuse("DUMP payload version or checksum are wrong");
@@ -103,7 +107,12 @@ fn restore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         return Ok(());
     }
+    if existed {
+        // A new key in its place: it does not inherit a frequency.
+        ctx.keyspace.remove(db, key);
+    }
     ctx.keyspace.set(db, key, value, deadline_ms);
+    ctx.keyspace.set_recorded_access(db, key, options.access);
     lookup::changed(ctx, db, key);
     if let Some(deadline_ms) = deadline_ms
         && !options.absolute

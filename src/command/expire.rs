@@ -153,7 +153,7 @@ fn seconds(ms: u64) -> u64 {
 /// The deadline, or what is left of it; -2: no key, -1: no deadline.
 fn remaining(ctx: &mut Ctx<'_>, args: &Args<'_>, relative: bool, unit: fn(u64) -> u64) -> Outcome {
     let (key, db) = (args[1], ctx.db);
-    let reply = if !lookup::exists_for_read(ctx, db, key) {
+    let reply = if !lookup::peek_for_read(ctx, db, key) {
         -2
     } else if let Some(deadline) = ctx.keyspace.expiry(db, key) {
         let base_ms = if relative { ctx.now.unix_ms } else { 0 };

@@ -28,7 +28,7 @@ pub const COMMANDS: &[Command] = &[
     row("del", -2, Flags::WRITE, &[all_from(1, REMOVES)], "1.0.0", "Deletes keys", data!(del)),
     row("unlink", -2, WRITE_FAST, &[all_from(1, REMOVES)], "4.0.0", "Deletes keys, the memory later", data!(del)),
     row("exists", -2, READ_FAST, &[all_from(1, LOOKS)], "1.0.0", "Counts which of the keys exist", data!(count_existing)),
-    row("touch", -2, READ_FAST, &[all_from(1, LOOKS)], "3.2.1", "Counts which of the keys exist, as an access to them", data!(count_existing)),
+    row("touch", -2, READ_FAST, &[all_from(1, LOOKS)], "3.2.1", "Counts which of the keys exist, as an access to them", data!(touch)),
     row("type", 2, READ_FAST, &[at(1, LOOKS)], "1.0.0", "Returns the type of a key", data!(type_of)),
     row("rename", 3, Flags::WRITE, &[at(1, READS_DELETES), at(2, OVERWRITES)], "1.0.0", "Renames a key, over another if need be", data!(rename)),
     row("renamenx", 3, WRITE_FAST, &[at(1, READS_DELETES), at(2, CREATES)], "1.0.0", "Renames a key unless the new name exists", data!(renamenx)),
@@ -40,7 +40,7 @@ fn del(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let mut deleted = 0;
     for key in &args[1..] {
         // On a replica that accepts writes, an expired key that is not seen is deleted all the same.
-        lookup::exists(ctx, ctx.db, key);
+        lookup::peek(ctx, ctx.db, key);
         if ctx.keyspace.remove(ctx.db, key).is_some() {
             lookup::changed(ctx, ctx.db, key);
             deleted += 1;
@@ -51,6 +51,15 @@ fn del(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 }
 
 fn count_existing(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    let mut count = 0;
+    for key in &args[1..] {
+        count += i64::from(lookup::peek_for_read(ctx, ctx.db, key));
+    }
+    ctx.reply.integer(count);
+    Ok(())
+}
+
+fn touch(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let mut count = 0;
     for key in &args[1..] {
         count += i64::from(lookup::exists_for_read(ctx, ctx.db, key));
@@ -65,7 +74,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
 }
 
 fn type_of(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let found = lookup::exists_for_read(ctx, ctx.db, args[1]);
+    let found = lookup::peek_for_read(ctx, ctx.db, args[1]);
     let value = ctx.keyspace.get(ctx.db, args[1]).filter(|_| found);
     ctx.reply.status(value.map_or("none", type_name));
     Ok(())
@@ -79,6 +88,14 @@ fn duplicate(ctx: &mut Ctx<'_>, from: (u32, &[u8]), to: (u32, &[u8])) -> bool {
     };
     ctx.keyspace.set(to.0, to.1, value, deadline);
     true
+}
+
+/// Removes what was put at another key; how often it was accessed goes with it.
+fn take_away(ctx: &mut Ctx<'_>, from: (u32, &[u8]), to: (u32, &[u8])) {
+    if let Some(access) = ctx.keyspace.access_of(from.0, from.1) {
+        ctx.keyspace.set_access(to.0, to.1, access);
+    }
+    ctx.keyspace.remove(from.0, from.1);
 }
 
 fn rename(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
@@ -121,7 +138,7 @@ fn rename_to(
         return Ok(Renamed::Kept);
     }
     duplicate(ctx, (db, from), (db, to));
-    ctx.keyspace.remove(db, from);
+    take_away(ctx, (db, from), (db, to));
     ctx.effects.touched.push((db, from.to_vec()));
     lookup::changed(ctx, db, to);
     Ok(Renamed::Moved)
@@ -166,7 +183,7 @@ fn move_key(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         && !lookup::exists(ctx, to_db, key)
         && duplicate(ctx, (ctx.db, key), (to_db, key));
     if moved {
-        ctx.keyspace.remove(ctx.db, key);
+        take_away(ctx, (ctx.db, key), (to_db, key));
         ctx.effects.touched.push((ctx.db, key.to_vec()));
         lookup::changed(ctx, to_db, key);
     }

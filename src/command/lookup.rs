@@ -4,6 +4,7 @@
 //! here and nowhere else, by [`ExpiryView`] (Redis: db.c `expireIfNeeded`): a master removes it
 //! and tells its replicas, a replica's client does not see it, the master's stream sees it.
 
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::{CommandError, Ctx, ExpiryView};
@@ -35,14 +36,36 @@ fn sweep(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
     false
 }
 
-/// Whether the key exists for this command. Counts neither hit nor miss: for writes.
+/// Whether the key exists for this command, noted as an access to it. Counts neither hit nor
+/// miss: for writes.
 pub fn exists(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
+    if !sweep(ctx, db, key) {
+        return false;
+    }
+    let random = &mut *ctx.random;
+    ctx.keyspace.touch(db, key, &mut || random.random())
+}
+
+/// Whether the key exists for this command, counted as a hit or a miss and noted as an access to
+/// it: for reads.
+pub fn exists_for_read(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
+    let found = exists(ctx, db, key);
+    count(ctx, found)
+}
+
+/// [`exists`], not noted as an access (Redis: `LOOKUP_NOTOUCH`).
+pub fn peek(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
     sweep(ctx, db, key) && ctx.keyspace.get(db, key).is_some()
 }
 
-/// Whether the key exists for this command, counted as a hit or a miss: for reads.
-pub fn exists_for_read(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
-    let found = exists(ctx, db, key);
+/// [`exists_for_read`], not noted as an access.
+pub fn peek_for_read(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) -> bool {
+    let found = peek(ctx, db, key);
+    count(ctx, found)
+}
+
+/// Counts a hit or a miss.
+fn count(ctx: &mut Ctx<'_>, found: bool) -> bool {
     if found {
         ctx.effects.hits += 1;
     } else {

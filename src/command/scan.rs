@@ -112,8 +112,8 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     });
     found.retain(|key| {
         let exists = match options.type_name {
-            Some(_) => lookup::exists_for_read(ctx, ctx.db, key),
-            None => lookup::exists(ctx, ctx.db, key),
+            Some(_) => lookup::peek_for_read(ctx, ctx.db, key),
+            None => lookup::peek(ctx, ctx.db, key),
         };
         let value = ctx.keyspace.get(ctx.db, key).filter(|_| exists);
         value.is_some_and(|value| {
@@ -140,7 +140,7 @@ fn randomkey(ctx: &mut Ctx<'_>, _args: &Args<'_>) -> Outcome {
         let Some(key) = ctx.keyspace.random_key(ctx.db, &mut || random.next_u64()) else {
             break None;
         };
-        if lookup::exists(ctx, ctx.db, &key) {
+        if lookup::peek(ctx, ctx.db, &key) {
             break Some(key);
         }
         tries += usize::from(ctx.view != ExpiryView::Delete);

@@ -52,6 +52,7 @@ impl Bench {
             reply.error(refusal.to_string());
             return reply.as_bytes().to_vec();
         }
+        self.keyspace.access.now_unix_ms = self.now_ms;
         let mut ctx = Ctx {
             now: Now { unix_ms: self.now_ms, ..Now::default() },
             keyspace: &mut self.keyspace,

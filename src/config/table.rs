@@ -171,7 +171,8 @@ directives! {
     loading_process_events_interval_bytes: u32 = 2097152, "loading-process-events-interval-bytes", Kind::Int(1024, INT_MAX), HIDDEN;
     /// `stop-writes-on-bgsave-error`.
     stop_writes_on_bgsave_error: bool = true, "stop-writes-on-bgsave-error", Kind::YesNo, PLAIN;
-    /// `sanitize-dump-payload`. Kept for `CONFIG GET`.
+    /// `sanitize-dump-payload`. Kept for `CONFIG GET`: what is loaded or restored is always checked
+    /// in full, as Redis does with `yes`.
     sanitize_dump_payload: &'static str = "no", "sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), PLAIN;
     /// `appendonly`. Refused if yes: there is no AOF.
     appendonly: bool = false, "appendonly", Kind::YesNo, PLAIN;

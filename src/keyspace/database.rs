@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::access::{AccessCell, AccessRules};
 use super::digest::entry_digest;
+use super::entry_key::EntryKey;
 use super::key::Key;
 use super::table::{Entry, Table};
 use super::value::Value;
@@ -13,7 +15,7 @@ use super::value::Value;
 /// Key and value, 40 bytes.
 #[derive(Clone)]
 pub(super) struct Item {
-    pub(super) key: Key,
+    pub(super) key: EntryKey,
     pub(super) value: Value,
 }
 
@@ -66,7 +68,7 @@ impl Tables {
     }
 
     /// In hash order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Value, Option<u64>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&EntryKey, &Value, Option<u64>)> {
         self.items.iter().map(|(hash, item)| {
             let expiry_ms = self.expiry(hash, &item.key);
             (&item.key, &item.value, expiry_ms)
@@ -127,7 +129,20 @@ impl Database {
         Some((&item.value, self.tables.expiry(hash, key)))
     }
 
-    pub(super) fn set(&mut self, key: &[u8], value: Value, expiry_ms: Option<u64>) -> bool {
+    /// The bits about a key's accesses.
+    #[inline]
+    pub(super) fn access(&self, key: &[u8]) -> Option<&AccessCell> {
+        let items = &self.tables.items;
+        Some(items.get(items.hash(key), key)?.key.access())
+    }
+
+    pub(super) fn set(
+        &mut self,
+        key: &[u8],
+        value: Value,
+        expiry_ms: Option<u64>,
+        access: &AccessRules,
+    ) -> bool {
         let hash = self.tables.items.hash(key);
         let old_expiry_ms = self.tables.expiry(hash, key);
         if self.track_digest {
@@ -138,6 +153,8 @@ impl Database {
         let replaced = match self.tables.items.get_mut(hash, key) {
             Some(item) => {
                 let old = std::mem::replace(&mut item.value, value);
+                let cell = item.key.access();
+                cell.set(access.replaced(cell.get()));
                 self.heap_bytes -= old.heap_bytes();
                 if self.track_digest {
                     let gone = entry_digest(key, &old, old_expiry_ms);
@@ -146,7 +163,7 @@ impl Database {
                 true
             }
             None => {
-                let key = Key::new(key);
+                let key = EntryKey::new(key, access.fresh());
                 self.heap_bytes += key.heap_bytes();
                 self.tables.items.insert_new(hash, Item { key, value });
                 false
@@ -231,7 +248,7 @@ impl Database {
                 // The same allocation as the item's, if the key is a long one.
                 let item = self.tables.items.get(hash, key);
                 item.map(|item| {
-                    let key = item.key.clone();
+                    let key = item.key.to_key();
                     let deadline = Deadline { key: key.clone(), expiry_ms };
                     deadlines.insert_new(hash, deadline);
                     key

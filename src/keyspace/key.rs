@@ -32,6 +32,11 @@ impl Key {
         }
     }
 
+    /// Shares `bytes`.
+    pub(super) fn shared(bytes: Arc<[u8]>) -> Self {
+        Key(Repr::Shared(bytes))
+    }
+
     /// The bytes of the key.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -45,10 +50,14 @@ impl Key {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Inline { .. } => 0,
-            // Two reference counts stand before the bytes.
-            Repr::Shared(bytes) => super::allocated_bytes(16 + bytes.len()),
+            Repr::Shared(bytes) => shared_bytes(bytes),
         }
     }
+}
+
+/// Estimated bytes of a shared name: two reference counts stand before it.
+pub(super) fn shared_bytes(bytes: &[u8]) -> usize {
+    super::allocated_bytes(16 + bytes.len())
 }
 
 impl Deref for Key {

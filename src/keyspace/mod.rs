@@ -24,8 +24,10 @@
 //! 7.0.15 takes 88 to 104 bytes for these keys, so ours is at 0.7 to 0.8 of it. Between sizes of
 //! leaf these times do not decide; 56 is what a `hashbrown` table of 64 places can hold.
 
+mod access;
 mod database;
 pub mod digest;
+mod entry_key;
 mod hash;
 mod key;
 mod limits;
@@ -43,12 +45,13 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, AccessRules, RecordedAccess};
 pub use hash::HashValue;
 pub use key::Key;
 pub use limits::Limits;
 pub use list::{End, ListValue};
 pub use set::SetValue;
-pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit};
+pub use snapshot::{Entries, Snapshot, SnapshotEntry, SnapshotWalker, Visit, Visited};
 pub use sorted_set::{Element, SortedSetLimits, SortedSetValue, score_text};
 pub use stream::StreamValue;
 pub use string::StringValue;
@@ -77,6 +80,8 @@ pub struct Keyspace {
     pub hll_sparse_max_bytes: usize,
     /// When sets and hashes leave their small forms, from the configuration.
     pub limits: Limits,
+    /// What is noted of accesses, and the time of them.
+    pub access: AccessRules,
 }
 
 impl Keyspace {
@@ -90,6 +95,18 @@ impl Keyspace {
             sorted_set_limits: SortedSetLimits::default(),
             hll_sparse_max_bytes: 3000,
             limits: Limits::seeded(hash_seed),
+            access: AccessRules::default(),
+        }
+    }
+
+    /// Empty, with the same number of databases, limits and rules: to load into.
+    pub fn empty_like(&self, hash_seed: u64, track_digest: bool) -> Self {
+        Keyspace {
+            sorted_set_limits: self.sorted_set_limits,
+            hll_sparse_max_bytes: self.hll_sparse_max_bytes,
+            limits: Limits { hash_seed, ..self.limits },
+            access: self.access,
+            ..Keyspace::new(self.databases(), hash_seed, track_digest)
         }
     }
 
@@ -145,7 +162,38 @@ impl Keyspace {
 
     /// Inserts or replaces; keeps nothing of the old entry. Returns whether the key was there.
     pub fn set(&mut self, db: u32, key: &[u8], value: Value, expiry_ms: Option<u64>) -> bool {
-        self.db_mut(db).set(key, value, expiry_ms)
+        let access = self.access;
+        self.db_mut(db).set(key, value, expiry_ms, &access)
+    }
+
+    /// Notes an access to a key, expired or not; whether it is there. `random` draws from 0 up to
+    /// 1 (under an LFU policy only).
+    #[inline]
+    pub fn touch(&self, db: u32, key: &[u8], random: &mut dyn FnMut() -> f64) -> bool {
+        let Some(cell) = self.db(db).access(key) else {
+            return false;
+        };
+        cell.set(self.access.touched(cell.get(), random));
+        true
+    }
+
+    /// What was noted of the accesses to a key.
+    pub fn access_of(&self, db: u32, key: &[u8]) -> Option<Access> {
+        Some(self.db(db).access(key)?.get())
+    }
+
+    /// Takes what was noted of another key's accesses (`RENAME`, `MOVE`).
+    pub fn set_access(&self, db: u32, key: &[u8], access: Access) {
+        if let Some(cell) = self.db(db).access(key) {
+            cell.set(access);
+        }
+    }
+
+    /// Takes what was recorded elsewhere of the accesses to a key, as far as the policy hears it.
+    pub fn set_recorded_access(&self, db: u32, key: &[u8], recorded: RecordedAccess) {
+        if let Some(access) = self.access.recorded(recorded) {
+            self.set_access(db, key, access);
+        }
     }
 
     /// Changes a value in place (expiry kept); digest and snapshots stay right.
@@ -199,7 +247,7 @@ impl Keyspace {
     /// by seed and content, whatever the history.
     pub fn iter(&self, db: u32) -> Box<dyn Iterator<Item = (&[u8], &Value, Option<u64>)> + '_> {
         let entries = self.db(db).tables.iter();
-        Box::new(entries.map(|(key, value, expiry_ms)| (key.as_bytes(), value, expiry_ms)))
+        Box::new(entries.map(|(key, value, expiry_ms)| (&**key, value, expiry_ms)))
     }
 
     /// One step of `SCAN`: `count` keys from `cursor` on (at least one; fewer only at the end); the

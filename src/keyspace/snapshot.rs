@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::access::Access;
 use super::database::{Deadline, Item, Tables};
 use super::digest::database_digest;
 use super::key::Key;
@@ -79,7 +80,7 @@ impl Snapshot {
     pub fn entries(&self, db: u32) -> Entries<'_> {
         let entries = self.databases[db as usize].iter();
         Entries(Box::new(
-            entries.map(|(key, value, expiry_ms)| (key.clone(), value.clone(), expiry_ms)),
+            entries.map(|(key, value, expiry_ms)| (key.to_key(), value.clone(), expiry_ms)),
         ))
     }
 
@@ -89,12 +90,12 @@ impl Snapshot {
         let mut batch = VecDeque::new();
         std::iter::from_fn(move || {
             if batch.is_empty() {
-                walker.next_batch(64, &mut |db, key, value, expiry_ms| {
+                walker.next_batch(64, &mut |visited| {
                     batch.push_back(SnapshotEntry {
-                        db,
-                        key: Key::new(key),
-                        value: value.clone(),
-                        expiry_ms,
+                        db: visited.db,
+                        key: Key::new(visited.key),
+                        value: visited.value.clone(),
+                        expiry_ms: visited.expiry_ms,
                     });
                 });
             }
@@ -118,8 +119,23 @@ struct Current {
     leaf: Option<(Leaf<Item>, usize)>,
 }
 
-/// Told of each key: database, key, value, deadline in ms since 1970.
-pub type Visit<'a> = dyn FnMut(u32, &[u8], &Value, Option<u64>) + 'a;
+/// A key that a walk has come to.
+#[derive(Debug, Clone, Copy)]
+pub struct Visited<'a> {
+    /// Database number.
+    pub db: u32,
+    /// Its name.
+    pub key: &'a [u8],
+    /// What it stands for.
+    pub value: &'a Value,
+    /// Deadline in ms since 1970.
+    pub expiry_ms: Option<u64>,
+    /// What was noted of accesses to it.
+    pub access: Access,
+}
+
+/// Told of each key.
+pub type Visit<'a> = dyn FnMut(Visited<'_>) + 'a;
 
 impl SnapshotWalker {
     /// Before the first key.
@@ -130,7 +146,7 @@ impl SnapshotWalker {
         SnapshotWalker { rest, current: None }
     }
 
-    /// Visits the next `max_keys` keys (database, key, value, deadline), fewer only at the end:
+    /// Visits the next `max_keys` keys, fewer only at the end:
     /// in the order of databases, then of hashes. Returns whether there are more.
     pub fn next_batch(&mut self, max_keys: usize, visit: &mut Visit<'_>) -> bool {
         let mut left = max_keys;
@@ -183,7 +199,13 @@ impl Current {
                 let deadline = self.deadlines.get(*hash, &item.key);
                 deadline.map(|deadline| deadline.expiry_ms)
             };
-            visit(self.db, &item.key, &item.value, expiry_ms);
+            visit(Visited {
+                db: self.db,
+                key: &item.key,
+                value: &item.value,
+                expiry_ms,
+                access: item.key.access().get(),
+            });
         }
         *visited += count;
         count

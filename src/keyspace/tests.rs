@@ -191,8 +191,8 @@ fn a_walk_in_batches_of_any_size_sees_each_key_once() {
         let mut walked = Vec::new();
         loop {
             let before = walked.len();
-            let more = walker.next_batch(max_keys, &mut |db, key, _, _| {
-                walked.push((db, key.to_vec()));
+            let more = walker.next_batch(max_keys, &mut |visited| {
+                walked.push((visited.db, visited.key.to_vec()));
             });
             assert!(walked.len() - before <= max_keys);
             assert_eq!(more, walked.len() < 1000, "more says what is true");
@@ -204,7 +204,7 @@ fn a_walk_in_batches_of_any_size_sees_each_key_once() {
         assert_eq!(walked, whole);
     }
     let empty = keyspace().snapshot();
-    assert!(!SnapshotWalker::new(empty).next_batch(1, &mut |_, _, _, _| unreachable!("no key")));
+    assert!(!SnapshotWalker::new(empty).next_batch(1, &mut |_| unreachable!("no key")));
 }
 
 #[test]

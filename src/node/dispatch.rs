@@ -241,6 +241,7 @@ impl Node {
         if !self.monitors.is_empty() && !self.is_loading() {
             self.feed_monitors(now, id, command, args);
         }
+        self.tell_time(now);
         let view = self.view(id);
         let Some(client) = self.clients.get_mut(&id) else {
             return;

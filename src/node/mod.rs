@@ -47,7 +47,7 @@ use crate::command::Effects;
 use crate::config::Config;
 use crate::env::{LogLine, Now, Peer};
 use crate::event::{Probe, ReplicaState};
-use crate::keyspace::{Keyspace, Snapshot};
+use crate::keyspace::{AccessRules, Keyspace, Snapshot};
 use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotId};
 
 pub(crate) use blocking::PauseKind;
@@ -216,6 +216,8 @@ pub struct SnapshotJob {
     pub checksum: bool,
     /// `rdbcompression`.
     pub compress: bool,
+    /// Whether accesses to keys go into the file, and the time of the snapshot.
+    pub access: AccessRules,
     /// `rdb-key-save-delay`: time per key, to make a slow save (may be zero).
     pub delay_per_key: std::time::Duration,
 }
@@ -236,6 +238,8 @@ pub struct LoadedData {
     pub keys: u64,
     /// Keys dropped because they had expired.
     pub expired: u64,
+    /// Keys skipped because there was nothing in them.
+    pub empty: u64,
 }
 
 /// What a connection has to write now.

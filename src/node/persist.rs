@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::DisklessLoad;
 use crate::env::{LogLevel, Now};
 use crate::event::{Digest, Event, LoadSource, Role};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{AccessRules, Keyspace};
 use crate::replication::{LinkId, SavedPosition, SnapshotId};
 
 use super::client::Blocked;
@@ -124,6 +124,12 @@ impl Node {
         self.persist.next_job
     }
 
+    /// Tells the keyspace what time it is, for what it notes of accesses.
+    pub(crate) fn tell_time(&mut self, now: Now) {
+        self.keyspace.access.now_unix_ms = now.unix_ms;
+        self.keyspace.access.paused = self.persist.busy();
+    }
+
     pub(crate) fn is_loading(&self) -> bool {
         self.persist.load.is_some()
     }
@@ -148,6 +154,7 @@ impl Node {
             used_memory_bytes: self.keyspace.used_bytes(),
             checksum: self.settings.rdb_checksum,
             compress: self.settings.rdb_compression,
+            access: AccessRules { now_unix_ms: now.unix_ms, ..self.keyspace.access },
             delay_per_key: self.settings.key_save_delay,
         }
     }
@@ -393,6 +400,7 @@ impl Node {
     // --- loading
 
     fn begin_load(&mut self, now: Now, job: u64, source: LoadSource, startup: bool) {
+        self.tell_time(now);
         self.persist.load = Some(LoadJob {
             job,
             source,
@@ -459,8 +467,12 @@ impl Node {
             };
             self.probe.emit(now, &event);
         }
+        let skipped = match loaded.empty {
+            0 => String::new(),
+            empty => format!(", empty keys skipped: {empty}"),
+        };
         self.log_notice(format!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}.",
+            "Done loading RDB, keys loaded: {}, keys expired: {}{skipped}.",
             loaded.keys, loaded.expired
         ));
     }
@@ -611,9 +623,9 @@ impl Node {
         }
     }
 
-    /// An empty keyspace to load into. Nothing is dropped while loading: a master does so
+    /// An empty keyspace to load into, with the limits of small forms. Nothing is dropped while loading: a master does so
     /// afterwards, where it can tell its replicas.
     pub(super) fn empty_keyspace(&self) -> Keyspace {
-        Keyspace::new(self.keyspace.databases(), self.hash_seed, self.probe.is_on())
+        self.keyspace.empty_like(self.hash_seed, self.probe.is_on())
     }
 }

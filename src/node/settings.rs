@@ -107,12 +107,17 @@ fn output_limits(limit: OutputLimit) -> OutputLimits {
     }
 }
 
-/// Hands on when values leave their small forms. What is stored stays as it is.
+/// Hands on when values leave their small forms, and what is noted of accesses. What is stored
+/// stays as it is.
 pub(crate) fn configure_keyspace(keyspace: &mut Keyspace, config: &Config) {
     keyspace.sorted_set_limits = SortedSetLimits {
         entries: to_usize(config.zset_max_listpack_entries),
         value_bytes: to_usize(config.zset_max_listpack_value),
     };
+    keyspace.access.lru = config.maxmemory_policy.ends_with("-lru");
+    keyspace.access.lfu = config.maxmemory_policy.ends_with("-lfu");
+    keyspace.access.lfu_log_factor = config.lfu_log_factor;
+    keyspace.access.lfu_decay_minutes = config.lfu_decay_time;
     keyspace.hll_sparse_max_bytes = to_usize(config.hll_sparse_max_bytes);
     keyspace.limits.set_max_intset_entries = to_usize(config.set_max_intset_entries);
     keyspace.limits.hash_max_listpack_entries = to_usize(config.hash_max_listpack_entries);

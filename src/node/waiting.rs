@@ -174,6 +174,7 @@ impl Node {
         let Handler::Data(handler) = command.handler else {
             return;
         };
+        self.tell_time(now);
         let view = self.view(id);
         let Some(client) = self.clients.get_mut(&id) else {
             return;

@@ -5,7 +5,8 @@
 //! ```
 
 use super::primitives::{Cursor, Stop};
-use super::{VERSION_READ_MAX, VERSION_WRITTEN, value};
+use super::value::{Loading, Part};
+use super::{VERSION_READ_MAX, VERSION_WRITTEN, ValueLimits, value};
 use crate::codec::crc64::Crc64;
 use crate::keyspace::Value;
 
@@ -32,8 +33,8 @@ pub fn dump(stored: &Value, compress: bool) -> Vec<u8> {
     out
 }
 
-/// The value of a payload; `hash_seed` keys the tables inside of it.
-pub fn restore(payload: &[u8], hash_seed: u64) -> Result<Value, RestoreError> {
+/// The value of a payload, in a small form as far as `limits` allow.
+pub fn restore(payload: &[u8], limits: &ValueLimits) -> Result<Value, RestoreError> {
     let body = payload.len().checked_sub(FOOTER_BYTES).ok_or(RestoreError::Footer)?;
     let (body, footer) = payload.split_at(body);
     let version = u32::from(u16::from_le_bytes([footer[0], footer[1]]));
@@ -44,19 +45,37 @@ pub fn restore(payload: &[u8], hash_seed: u64) -> Result<Value, RestoreError> {
     if version > VERSION_READ_MAX || (footer[2..] != computed && footer[2..] != [0; 8]) {
         return Err(RestoreError::Footer);
     }
-    let mut cursor = Cursor::new(body);
-    let loaded = cursor.byte().and_then(|kind| value::load(&mut cursor, kind, hash_seed));
-    match loaded {
-        Ok(value) if cursor.position() == body.len() => Ok(value),
-        Ok(_) => Err(RestoreError::Content("bytes after the value".into())),
-        Err(Stop::NeedBytes(_)) => Err(RestoreError::Content("it ends too early".into())),
-        Err(Stop::Bad { message, .. }) => Err(RestoreError::Content(message)),
+    value_of(&mut Cursor::new(body), limits)
+}
+
+/// Reads the type byte and all parts; nothing may be left.
+fn value_of(cursor: &mut Cursor<'_>, limits: &ValueLimits) -> Result<Value, RestoreError> {
+    let refused = |stop| {
+        RestoreError::Content(match stop {
+            Stop::NeedBytes(_) => "it ends too early".into(),
+            Stop::Bad { message, .. } | Stop::BadItem(message) => message,
+        })
+    };
+    let kind = cursor.byte().map_err(refused)?;
+    let mut loading = Loading::new(kind, limits).map_err(RestoreError::Content)?;
+    loop {
+        match loading.part(cursor).map_err(refused)? {
+            Part::More => {}
+            Part::Empty => return Err(RestoreError::Content("there is nothing in it".into())),
+            Part::Whole(value) if cursor.is_at_end() => return Ok(value),
+            Part::Whole(_) => return Err(RestoreError::Content("bytes after the value".into())),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::Keyspace;
+
+    fn restored(payload: &[u8]) -> Result<Value, RestoreError> {
+        restore(payload, &ValueLimits::from(&Keyspace::new(1, 1, false)))
+    }
 
     /// `SET k 10`, `DUMP k` of Redis 7.0.15.
     const TEN: &[u8] = b"\x00\xc0\x0a\x0a\x00\x6c\xef\x1e\x39\x8f\xf7\xc3\x5e";
@@ -64,14 +83,14 @@ mod tests {
     #[test]
     fn every_cut_and_every_flipped_bit_is_refused() {
         let payload = dump(&Value::string(b"some text"), true);
-        assert_eq!(restore(&payload, 1), Ok(Value::string(b"some text")));
+        assert_eq!(restored(&payload), Ok(Value::string(b"some text")));
         for end in 0..payload.len() {
-            assert!(restore(&payload[..end], 1).is_err(), "cut at {end}");
+            assert!(restored(&payload[..end]).is_err(), "cut at {end}");
         }
         for bit in 0..payload.len() * 8 {
             let mut bad = payload.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(restore(&bad, 1).is_err(), "bit {bit}");
+            assert!(restored(&bad).is_err(), "bit {bit}");
         }
         assert_eq!(dump(&Value::string(b"10"), true)[..5], TEN[..5]);
     }

@@ -10,7 +10,8 @@
 //!
 //! The writer writes version 10, as Redis 7.0 does; the reader reads versions 1 to 11. What a file
 //! may hold that is not supported here (functions, modules, other value types) is refused by
-//! name. A file is loaded whole or not at all.
+//! name. A file is loaded whole or not at all. Keys without elements, which old servers have
+//! left in files, are counted and skipped, as Redis does.
 //!
 //! One file a subject: `primitives` (lengths, strings, integers), `reader`, `writer`, and a
 //! file a family of values in `value`, over the compact forms `listpack`, `ziplist`, `intset` and
@@ -22,6 +23,7 @@
 mod dump;
 pub mod intset;
 pub mod listpack;
+mod module;
 pub mod packed;
 mod primitives;
 mod reader;
@@ -32,6 +34,7 @@ pub mod zipmap;
 
 pub use dump::{RestoreError, dump, restore};
 pub use reader::Loader;
+pub use value::ValueLimits;
 pub use writer::encode;
 
 /// The version that is written (`RDB_VERSION` of Redis 7.0).
@@ -75,5 +78,9 @@ mod opcode {
     pub const EOF: u8 = 255;
 }
 
+#[cfg(test)]
+mod encoding_tests;
+#[cfg(test)]
+mod mutation_tests;
 #[cfg(test)]
 mod tests;

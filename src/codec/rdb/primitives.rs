@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::packed::PackError;
 use crate::codec::lzf;
 
 const ENCODED_INT8: u8 = 0xc0;
@@ -34,6 +35,20 @@ pub enum Stop {
         /// What is wrong.
         message: String,
     },
+    /// The same, where no one place in the item is to blame.
+    BadItem(String),
+}
+
+impl Stop {
+    /// An error about the item as a whole.
+    pub fn bad_item<T>(message: impl Into<String>) -> Result<T, Self> {
+        Err(Self::BadItem(message.into()))
+    }
+
+    /// Packed bytes that are broken, in the string that begins at `at`.
+    pub fn packed(at: usize) -> impl Fn(PackError) -> Self {
+        move |error| Self::Bad { at, message: error.to_string() }
+    }
 }
 
 /// Reads one item from bytes that may end before it does.
@@ -54,9 +69,9 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// All bytes, from the start of the item.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    /// Whether all bytes were read.
+    pub fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
     }
 
     /// Number of bytes read.

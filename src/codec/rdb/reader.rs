@@ -1,9 +1,10 @@
 //! The reader: bytes in pieces of any size, a fresh keyspace out (rdb.c `rdbLoadRio`).
 
 use super::primitives::{Cursor, Stop};
-use super::{RdbError, VERSION_READ_MAX, opcode, value};
+use super::value::{Loading, Part, ValueLimits};
+use super::{RdbError, VERSION_READ_MAX, module, opcode};
 use crate::codec::crc64::Crc64;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, RecordedAccess, Value};
 use crate::node::LoadedData;
 use crate::replication::{Offset, ReplicationId, SavedPosition};
 
@@ -13,10 +14,12 @@ const FIRST_CHECKSUMMED_VERSION: u32 = 5;
 
 /// Incremental reader: feed bytes in pieces of any size, then `finish`.
 ///
-/// Holds at most one unfinished item (a key with its value) besides the data themselves. After an
-/// error it stays in error; the keyspace it was filling is dropped with it.
+/// Values are read an element at a time, so that every byte is looked at once; besides the data
+/// it holds the bytes of one unfinished element. After an error it stays in error; the keyspace
+/// it was filling is dropped with it.
 pub struct Loader {
     target: Keyspace,
+    limits: ValueLimits,
     drop_expired_ms: Option<u64>,
     /// Bytes that arrived and are not read.
     buffer: Vec<u8>,
@@ -30,12 +33,25 @@ pub struct Loader {
     db: u32,
     /// Deadline read for the next key.
     deadline_ms: Option<u64>,
+    /// What is said of accesses to the next key.
+    access: RecordedAccess,
     /// Whether something was read that belongs to a key to come.
     key_pending: bool,
+    /// The key whose value is being read.
+    open: Option<OpenKey>,
+    /// Offset in the file of the item that is being read.
+    item_offset: u64,
     position: PositionFields,
     keys: u64,
     expired: u64,
+    empty: u64,
     failed: Option<RdbError>,
+}
+
+/// A key and what there is of its value.
+struct OpenKey {
+    key: Vec<u8>,
+    value: Loading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +71,11 @@ struct PositionFields {
 }
 
 impl Loader {
-    /// Loads into `target` (empty); with `drop_expired_ms`, keys whose deadline is before it are
+    /// Loads into `target` (empty), with its limits of small forms; with `drop_expired_ms`, keys whose deadline is before it are
     /// dropped and counted.
     pub fn new(target: Keyspace, drop_expired_ms: Option<u64>) -> Self {
         Self {
+            limits: ValueLimits::from(&target),
             target,
             drop_expired_ms,
             buffer: Vec::new(),
@@ -69,10 +86,14 @@ impl Loader {
             checksum: Crc64::new(),
             db: 0,
             deadline_ms: None,
+            access: RecordedAccess::default(),
             key_pending: false,
+            open: None,
+            item_offset: 0,
             position: PositionFields::default(),
             keys: 0,
             expired: 0,
+            empty: 0,
             failed: None,
         }
     }
@@ -118,43 +139,54 @@ impl Loader {
             position: self.position.complete(),
             keys: self.keys,
             expired: self.expired,
+            empty: self.empty,
         })
     }
 
-    /// Reads all items that are complete; returns how many bytes they took.
+    /// Reads all that is complete; returns how many bytes that took.
     fn read_items(&mut self, buffer: &[u8]) -> (usize, Result<(), RdbError>) {
-        let mut read = 0;
-        loop {
+        let (mut read, mut summed) = (0, 0);
+        let result = loop {
             let rest = &buffer[read..];
             if rest.is_empty() {
                 self.needed_bytes = 0;
-                return (read, Ok(()));
+                break Ok(());
+            }
+            if self.open.is_none() {
+                self.item_offset = self.offset + read as u64;
+            }
+            if self.stage == Stage::Checksum {
+                self.checksum.update(&buffer[summed..read]);
+                summed = read;
             }
             let mut cursor = Cursor::new(rest);
             match self.read_item(&mut cursor) {
                 Ok(()) => read += cursor.position(),
                 Err(Stop::NeedBytes(needed)) => {
                     self.needed_bytes = needed;
-                    return (read, Ok(()));
+                    break Ok(());
                 }
                 Err(Stop::Bad { at, message }) => {
                     let offset = self.offset + (read + at) as u64;
-                    return (read, Err(RdbError { offset, message }));
+                    break Err(RdbError { offset, message });
+                }
+                Err(Stop::BadItem(message)) => {
+                    break Err(RdbError { offset: self.item_offset, message });
                 }
             }
+        };
+        if self.stage != Stage::Done {
+            self.checksum.update(&buffer[summed..read]);
         }
+        (read, result)
     }
 
-    /// Reads one item and applies it; nothing is applied unless all of it is there.
+    /// Reads one item, or one part of a value; nothing is applied unless all of it is there.
     fn read_item(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
         match self.stage {
             Stage::Header => self.read_header(cursor),
-            Stage::Items => {
-                let item = cursor.bytes();
-                self.read_opcode(cursor)?;
-                self.checksum.update(&item[..cursor.position()]);
-                Ok(())
-            }
+            Stage::Items if self.open.is_some() => self.read_value(cursor),
+            Stage::Items => self.read_opcode(cursor),
             Stage::Checksum => self.read_checksum(cursor),
             Stage::Done => Cursor::bad(0, "bytes after the end of the file"),
         }
@@ -172,12 +204,21 @@ impl Loader {
             .and_then(|digits| digits.parse().ok());
         match version {
             Some(version @ 1..=VERSION_READ_MAX) => self.version = version,
-            _ => {
+            newer => {
                 let shown = digits.escape_ascii();
-                return Cursor::bad(MAGIC.len(), format!("cannot read RDB version {shown}"));
+                let whose = match newer {
+                    Some(12) => " (of Redis 7.4 and 8)",
+                    Some(80) => " (of Valkey 9)",
+                    _ => "",
+                };
+                return Cursor::bad(
+                    MAGIC.len(),
+                    format!(
+                        "cannot read RDB version {shown}{whose}: versions up to {VERSION_READ_MAX} are read"
+                    ),
+                );
             }
         }
-        self.checksum.update(&header);
         self.stage = Stage::Items;
         Ok(())
     }
@@ -193,11 +234,11 @@ impl Loader {
                 self.deadline(seconds * 1000);
             }
             opcode::FREQ => {
-                cursor.byte()?;
+                self.access.frequency = Some(cursor.byte()?);
                 self.key_pending = true;
             }
             opcode::IDLE => {
-                cursor.length()?;
+                self.access.idle_seconds = Some(cursor.length()?);
                 self.key_pending = true;
             }
             opcode::AUX => {
@@ -215,11 +256,9 @@ impl Loader {
             opcode::FUNCTION2 | opcode::FUNCTION_PRE_GA => {
                 return Cursor::bad(0, "functions (FUNCTION LOAD) are not supported");
             }
-            opcode::MODULE_AUX => {
-                return Cursor::bad(0, "data of modules (MODULE_AUX) are not supported");
-            }
-            kind if value::is_supported(kind) => self.read_key(cursor, kind)?,
-            other => return Cursor::bad(0, value::refusal(other)),
+            opcode::MODULE_AUX => module::refuse_aux(cursor)?,
+            kind if module::KINDS.contains(&kind) => module::refuse_value(cursor, kind)?,
+            kind => self.read_key(cursor, kind)?,
         }
         Ok(())
     }
@@ -246,10 +285,40 @@ impl Loader {
     }
 
     fn read_key(&mut self, cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Stop> {
-        let key = cursor.string()?;
-        let loaded = value::load(cursor, kind, self.target.hash_seed())?;
+        let value = match Loading::new(kind, &self.limits) {
+            Ok(value) => value,
+            Err(refusal) => return Cursor::bad(0, refusal),
+        };
+        let key = cursor.string()?.into_owned();
+        self.open = Some(OpenKey { key, value });
+        Ok(())
+    }
+
+    /// Reads one part of the open key's value, and stores it once it is whole.
+    fn read_value(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let value = match open.value.part(cursor)? {
+            Part::More => return Ok(()),
+            Part::Whole(value) => Some(value),
+            Part::Empty => None,
+        };
+        let key = std::mem::take(&mut open.key);
+        let stored = self.store(&key, value);
+        self.open = None;
+        stored
+    }
+
+    /// Stores a key, unless there is nothing to be stored or it has expired.
+    fn store(&mut self, key: &[u8], value: Option<Value>) -> Result<(), Stop> {
         let deadline_ms = self.deadline_ms.take();
+        let access = std::mem::take(&mut self.access);
         self.key_pending = false;
+        let Some(value) = value else {
+            self.empty += 1;
+            return Ok(());
+        };
         self.keys += 1;
         if let (Some(deadline_ms), Some(limit_ms)) = (deadline_ms, self.drop_expired_ms)
             && deadline_ms < limit_ms
@@ -257,9 +326,12 @@ impl Loader {
             self.expired += 1;
             return Ok(());
         }
-        if self.target.set(self.db, &key, loaded, deadline_ms) {
+        if self.target.set(self.db, key, value, deadline_ms) {
             let key = key.escape_ascii();
-            return Cursor::bad(0, format!("key '{key}' is twice in database {}", self.db));
+            return Stop::bad_item(format!("key '{key}' is twice in database {}", self.db));
+        }
+        if access != RecordedAccess::default() {
+            self.target.set_recorded_access(self.db, key, access);
         }
         Ok(())
     }
@@ -304,5 +376,35 @@ impl PositionFields {
 
     fn complete(self) -> Option<SavedPosition> {
         Some(SavedPosition { id: self.id?, offset: self.offset?, stream_db: self.stream_db })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::primitives::{push_length, push_string};
+    use super::*;
+
+    /// Nothing but the element that is not complete waits for the next piece, however long the
+    /// value: so no byte is looked at twice.
+    #[test]
+    fn a_long_value_is_read_as_it_comes() {
+        const ELEMENTS: u64 = 30_000;
+        let score = 1.0_f64.to_le_bytes();
+        // Type, and what stands behind each element's text.
+        for (kind, behind) in [(1, &b""[..]), (2, b""), (4, b"\x01v"), (5, &score)] {
+            let mut file = b"REDIS0010".to_vec();
+            file.extend_from_slice(&[kind, 1, b'k']);
+            push_length(&mut file, ELEMENTS);
+            for at in 0..ELEMENTS {
+                push_string(&mut file, format!("e{at}").as_bytes(), false);
+                file.extend_from_slice(behind);
+            }
+            let mut loader = Loader::new(Keyspace::new(1, 7, false), None);
+            for piece in file.chunks(100) {
+                loader.feed(piece).expect("sound");
+                assert!(loader.buffer.len() < 24, "{} bytes wait", loader.buffer.len());
+            }
+            assert_eq!((loader.keys, loader.target.len(0)), (1, 1));
+        }
     }
 }

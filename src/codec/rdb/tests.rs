@@ -1,7 +1,7 @@
 //! The writer and the reader against each other, and against damage.
 
 use super::*;
-use crate::keyspace::{Keyspace, StringValue, Value};
+use crate::keyspace::{Keyspace, RecordedAccess, StringValue, Value};
 use crate::node::{LoadedData, SnapshotJob};
 use crate::replication::{Offset, SavedPosition};
 use proptest::prelude::*;
@@ -19,13 +19,18 @@ fn keyspace(entries: &[Entry]) -> Keyspace {
 }
 
 fn job(entries: &[Entry]) -> SnapshotJob {
+    job_of(&keyspace(entries))
+}
+
+fn job_of(keyspace: &Keyspace) -> SnapshotJob {
     SnapshotJob {
-        snapshot: keyspace(entries).snapshot(),
+        snapshot: keyspace.snapshot(),
         position: Some(position(Some(3))),
         created_unix_ms: 1_700_000_000_123,
         used_memory_bytes: 1_000_000,
         checksum: true,
         compress: true,
+        access: keyspace.access,
         delay_per_key: Duration::ZERO,
     }
 }
@@ -43,7 +48,18 @@ fn file(job: SnapshotJob) -> Vec<u8> {
     encode(job).flat_map(|chunk| chunk.bytes).collect()
 }
 
-fn load(bytes: &[u8]) -> Result<LoadedData, RdbError> {
+/// The dataset as a file.
+pub(super) fn written(keyspace: &Keyspace) -> Vec<u8> {
+    file(job_of(keyspace))
+}
+
+pub(super) fn load_into(target: Keyspace, bytes: &[u8]) -> Result<LoadedData, RdbError> {
+    let mut loader = Loader::new(target, None);
+    loader.feed(bytes)?;
+    loader.finish()
+}
+
+pub(super) fn load(bytes: &[u8]) -> Result<LoadedData, RdbError> {
     load_pieces(bytes, bytes.len().max(1), None)
 }
 
@@ -55,7 +71,7 @@ fn load_pieces(bytes: &[u8], piece: usize, drop_ms: Option<u64>) -> Result<Loade
     loader.finish()
 }
 
-fn refusal(bytes: &[u8]) -> RdbError {
+pub(super) fn refusal(bytes: &[u8]) -> RdbError {
     match load(bytes) {
         Err(error) => error,
         Ok(_) => panic!("loaded: {}", bytes.escape_ascii()),
@@ -84,7 +100,7 @@ fn sample() -> Vec<Entry> {
 }
 
 /// A file by hand: magic, version, items, EOF, no checksum.
-fn by_hand(version: &str, items: &[u8]) -> Vec<u8> {
+pub(super) fn by_hand(version: &str, items: &[u8]) -> Vec<u8> {
     let mut bytes = [b"REDIS", version.as_bytes(), items, &[opcode::EOF]].concat();
     if version >= "0005" {
         bytes.extend_from_slice(&[0; 8]);
@@ -206,13 +222,34 @@ fn old_versions_and_their_opcodes() {
 #[test]
 fn refused_by_name_and_offset() {
     for (version, items, offset, text) in [
-        ("0012", &b""[..], 5, "cannot read RDB version 0012"),
-        ("0000", b"", 5, "cannot read RDB version 0000"),
-        ("+001", b"", 5, "cannot read RDB version +001"),
-        ("0010", b"\x07\x01k", 9, "type 7 (module) is not supported"),
-        ("0010", b"\xfe\x00\x16\x01k", 11, "type 22 (unknown) is not supported"),
+        (
+            "0012",
+            &b""[..],
+            5,
+            "cannot read RDB version 0012 (of Redis 7.4 and 8): versions up to 11 are read",
+        ),
+        ("0000", b"", 5, "cannot read RDB version 0000: versions up to 11 are read"),
+        ("+001", b"", 5, "cannot read RDB version +001: versions up to 11 are read"),
+        (
+            "0010",
+            b"\x07\x01k\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03",
+            9,
+            "type 7 (module): key 'k' is of the module type 'ReJSON-RL', which is not supported",
+        ),
+        (
+            "0010",
+            b"\xfe\x00\x19\x01k",
+            11,
+            "type 25 (hash as listpack with deadlines, of Redis 7.4) is not supported",
+        ),
+        ("0010", b"\xfe\x00\x1a\x01k", 11, "type 26 (unknown) is not supported"),
         ("0010", b"\xf5\x00", 9, "functions (FUNCTION LOAD) are not supported"),
-        ("0010", b"\xf7\x00", 9, "data of modules (MODULE_AUX) are not supported"),
+        (
+            "0010",
+            b"\xf7\x00\x02\x01\x00",
+            9,
+            "data of the module type 'AAAAAAAAA' (MODULE_AUX) are not supported",
+        ),
         ("0010", b"\xfe\x10", 9, "database 16 does not exist here (databases is 16)"),
         ("0010", b"\x00\x01k\x01v\x00\x01k\x01w", 14, "key 'k' is twice in database 0"),
         (
@@ -227,6 +264,39 @@ fn refused_by_name_and_offset() {
         assert_eq!((error.message.as_str(), error.offset), (text, offset));
     }
     assert_eq!(refusal(b"ROUTE0010\xff").message, "wrong signature, this is not an RDB file");
+}
+
+#[test]
+fn accesses_go_through_a_file_as_the_policy_wants_them() {
+    let mut lru = keyspace(&sample());
+    (lru.access.lru, lru.access.now_unix_ms) = (true, 1_700_000_000_000);
+    let recorded = |idle| RecordedAccess { idle_seconds: Some(idle), frequency: None };
+    lru.set_recorded_access(0, b"a", recorded(300));
+    let bytes = written(&lru);
+    // 300 as a length of two bytes, the type, the key.
+    assert!(bytes.windows(6).any(|window| window == b"\xf8\x41\x2c\x00\x01a"));
+    let mut target = lru.empty_like(7, false);
+    target.access.now_unix_ms += 20_000;
+    let rules = target.access;
+    let loaded = load_into(target, &bytes).expect("sound").keyspace;
+    assert_eq!(loaded.access_of(0, b"a").map(|it| rules.idle_seconds(it)), Some(300));
+
+    let mut lfu = keyspace(&sample());
+    lfu.access = crate::keyspace::AccessRules { lru: false, lfu: true, ..lru.access };
+    let rules = lfu.access;
+    lfu.set_recorded_access(0, b"a", RecordedAccess { idle_seconds: None, frequency: Some(99) });
+    let bytes = written(&lfu);
+    assert!(bytes.windows(5).any(|window| window == b"\xf9\x63\x00\x01a"));
+    let loaded = load_into(lfu.empty_like(7, false), &bytes).expect("sound").keyspace;
+    assert_eq!(loaded.access_of(0, b"a").map(|it| rules.frequency(it)), Some(99));
+    // What the file says of the key before does not count for the next.
+    assert_eq!(
+        loaded.access_of(2, b"12345").map(|it| rules.frequency(it)),
+        lfu.access_of(2, b"12345").map(|it| rules.frequency(it))
+    );
+
+    let plain = written(&keyspace(&sample()));
+    assert!(!plain.windows(2).any(|window| window == b"\xf8\x00" || window == b"\xf9\x05"));
 }
 
 #[test]

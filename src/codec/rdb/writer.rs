@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::primitives::{push_length, push_string};
 use super::{Chunk, REDIS_VERSION, VERSION_WRITTEN, opcode, value};
 use crate::codec::crc64::Crc64;
-use crate::keyspace::SnapshotWalker;
+use crate::keyspace::{Access, AccessRules, SnapshotWalker};
 use crate::node::SnapshotJob;
 
 /// Size of a chunk in bytes; only the last one is shorter, unless keys are delayed.
@@ -36,6 +36,7 @@ struct Encoder {
     selected: Option<u32>,
     checksum: Option<Crc64>,
     compress: bool,
+    access: AccessRules,
     batch_keys: usize,
     chunk_min_bytes: usize,
 }
@@ -58,6 +59,7 @@ impl Encoder {
             selected: None,
             checksum: job.checksum.then(Crc64::new),
             compress: job.compress,
+            access: job.access,
             batch_keys: if delayed {
                 keys_per_delay.clamp(1, BATCH_KEYS as u128) as usize
             } else {
@@ -85,20 +87,22 @@ impl Encoder {
             return;
         };
         let (scratch, sizes) = (&mut self.scratch, &self.sizes);
-        let (selected, keys, compress) =
-            (&mut self.selected, &mut self.pending_keys, self.compress);
-        let more = walker.next_batch(self.batch_keys, &mut |db, key, stored, deadline_ms| {
+        let (selected, keys, compress, rules) =
+            (&mut self.selected, &mut self.pending_keys, self.compress, &self.access);
+        let more = walker.next_batch(self.batch_keys, &mut |visited| {
+            let db = visited.db;
             if *selected != Some(db) {
                 *selected = Some(db);
                 push_database(scratch, db, sizes.get(db as usize).copied().unwrap_or_default());
             }
-            if let Some(deadline_ms) = deadline_ms {
+            if let Some(deadline_ms) = visited.expiry_ms {
                 scratch.push(opcode::EXPIRE_TIME_MS);
                 scratch.extend_from_slice(&deadline_ms.to_le_bytes());
             }
-            value::push_type(scratch, stored);
-            push_string(scratch, key, compress);
-            value::push(scratch, stored, compress);
+            push_access(scratch, rules, visited.access);
+            value::push_type(scratch, visited.value);
+            push_string(scratch, visited.key, compress);
+            value::push(scratch, visited.value, compress);
             *keys += 1;
         });
         if more {
@@ -149,6 +153,18 @@ fn push_header(out: &mut Vec<u8>, job: &SnapshotJob) {
         aux("repl-offset", &position.offset.to_string());
     }
     aux("aof-base", "0");
+}
+
+/// What the policy asks for; under `noeviction` and its like nothing.
+fn push_access(out: &mut Vec<u8>, rules: &AccessRules, access: Access) {
+    if rules.lru {
+        out.push(opcode::IDLE);
+        push_length(out, rules.idle_seconds(access));
+    }
+    if rules.lfu {
+        out.push(opcode::FREQ);
+        out.push(rules.frequency(access));
+    }
 }
 
 fn push_database(out: &mut Vec<u8>, db: u32, (keys, expires): (u64, u64)) {

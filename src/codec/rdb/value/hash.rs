@@ -1,6 +1,8 @@
 //! Hashes: written as a listpack or field by field, read as a ziplist and a zipmap too.
 
-use crate::codec::rdb::packed::{Element, PackError};
+use super::ValueLimits;
+use super::counted::Counted;
+use crate::codec::rdb::packed::Element;
 use crate::codec::rdb::primitives::{Cursor, Stop, push_length, push_string};
 use crate::codec::rdb::{listpack, ziplist, zipmap};
 use crate::keyspace::{HashValue, Limits};
@@ -32,45 +34,67 @@ pub fn push(out: &mut Vec<u8>, value: &HashValue, compress: bool) {
     }
 }
 
-/// Whether [`load`] reads this type byte.
+/// Whether [`Loading`] reads this type byte.
 pub fn reads(kind: u8) -> bool {
     matches!(kind, HASH | ZIPMAP | ZIPLIST | LISTPACK)
 }
 
-/// Reads a value of one of the types that [`reads`] accepts. `hash_seed` keys its tables.
-pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<HashValue, Stop> {
-    let limits = Limits::seeded(hash_seed);
-    let start = cursor.position();
-    let mut hash = HashValue::new();
-    let mut add = |name: &[u8], value: &[u8]| {
-        if hash.set(name, value, &limits) { Ok(()) } else { Cursor::bad(start, "a field twice") }
-    };
-    if kind == HASH {
-        for _ in 0..cursor.length()? {
-            let name = cursor.string()?;
-            add(&name, &cursor.string()?)?;
+/// A hash on its way in.
+pub struct Loading {
+    kind: u8,
+    fields: Counted,
+    hash: HashValue,
+    limits: Limits,
+}
+
+impl Loading {
+    /// Of one of the types that [`reads`] accepts.
+    pub fn new(kind: u8, limits: &ValueLimits) -> Self {
+        let mut limits = limits.collections;
+        if matches!(kind, ZIPLIST | LISTPACK) {
+            // What was packed stays packed unless there is too much of it: as in Redis, how long
+            // the fields are is not looked at (rdb.c `rdbLoadObject`).
+            limits.hash_max_listpack_value = usize::MAX;
         }
-    } else {
-        let bytes = cursor.string()?;
-        let broken = |error: PackError| Stop::Bad { at: start, message: error.to_string() };
-        let elements: Vec<Element<'_>> = match kind {
-            ZIPMAP => {
-                let pairs = zipmap::read(&bytes).map_err(broken)?;
-                let pairs = pairs.into_iter().flat_map(|(name, value)| [name, value]);
-                pairs.map(Element::Bytes).collect()
-            }
-            ZIPLIST => ziplist::Reader::new(&bytes).map_err(broken)?.collect(),
-            _ => listpack::Reader::new(&bytes).map_err(broken)?.collect(),
+        Self { kind, fields: Counted::default(), hash: HashValue::new(), limits }
+    }
+
+    /// Reads on; true once it is whole.
+    pub fn part(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        let at = cursor.position();
+        let (hash, limits) = (&mut self.hash, &self.limits);
+        let mut add = |name: &[u8], value: &[u8]| {
+            if hash.set(name, value, limits) { Ok(()) } else { Cursor::bad(at, "a field twice") }
         };
-        for pair in elements.chunks(2) {
-            let &[name, value] = pair else {
-                return Cursor::bad(start, "a field without a value");
-            };
-            add(&name.bytes(), &value.bytes())?;
+        if self.kind == HASH {
+            return self.fields.next(cursor, |cursor| {
+                let name = cursor.string()?;
+                add(&name, &cursor.string()?)
+            });
+        }
+        let bytes = cursor.string()?;
+        let mut add_all = |elements: &mut dyn Iterator<Item = Element<'_>>| {
+            while let Some(name) = elements.next() {
+                let Some(value) = elements.next() else {
+                    return Cursor::bad(at, "a field without a value");
+                };
+                add(&name.bytes(), &value.bytes())?;
+            }
+            Ok(true)
+        };
+        match self.kind {
+            ZIPMAP => {
+                let pairs = zipmap::read(&bytes).map_err(Stop::packed(at))?;
+                let texts = pairs.into_iter().flat_map(|(name, value)| [name, value]);
+                add_all(&mut texts.map(Element::Bytes))
+            }
+            ZIPLIST => add_all(&mut ziplist::Reader::new(&bytes).map_err(Stop::packed(at))?),
+            _ => add_all(&mut listpack::Reader::new(&bytes).map_err(Stop::packed(at))?),
         }
     }
-    if hash.is_empty() {
-        return Cursor::bad(start, "a hash without fields");
+
+    /// What was read.
+    pub fn take(&mut self) -> Option<HashValue> {
+        Some(std::mem::take(&mut self.hash)).filter(|hash| !hash.is_empty())
     }
-    Ok(hash)
 }

@@ -1,9 +1,10 @@
 //! Lists: written as a quicklist of listpacks (`RDB_TYPE_LIST_QUICKLIST_2`), read in all forms.
 
-use crate::codec::rdb::listpack;
+use super::counted::Counted;
+use crate::codec::rdb::packed::Element;
 use crate::codec::rdb::primitives::{Cursor, Stop, push_length, push_string};
-use crate::codec::rdb::ziplist;
-use crate::keyspace::ListValue;
+use crate::codec::rdb::{listpack, ziplist};
+use crate::keyspace::{End, ListValue};
 
 const LIST: u8 = 1;
 const ZIPLIST: u8 = 10;
@@ -51,41 +52,57 @@ pub fn push(out: &mut Vec<u8>, value: &ListValue, compress: bool) {
     }
 }
 
-/// Whether [`load`] reads this type byte.
+/// Whether [`Loading`] reads this type byte.
 pub fn reads(kind: u8) -> bool {
     matches!(kind, LIST | ZIPLIST | QUICKLIST | QUICKLIST_2)
 }
 
-/// Reads a value of one of the types that [`reads`] accepts.
-pub fn load(cursor: &mut Cursor<'_>, kind: u8, _hash_seed: u64) -> Result<ListValue, Stop> {
-    let start = cursor.position();
-    let mut elements: Vec<Vec<u8>> = Vec::new();
-    let nodes = if kind == ZIPLIST { 1 } else { cursor.length()? };
-    for _ in 0..nodes {
-        let container = if kind == QUICKLIST_2 { cursor.length()? } else { PACKED };
-        let at = cursor.position();
-        let bytes = cursor.string()?;
-        let broken = |error: crate::codec::rdb::packed::PackError| Stop::Bad {
-            at,
-            message: error.to_string(),
-        };
-        match (kind, container) {
-            (LIST, _) | (QUICKLIST_2, PLAIN) => elements.push(bytes.into_owned()),
-            (QUICKLIST_2, PACKED) => {
-                let packed = listpack::Reader::new(&bytes).map_err(broken)?;
-                elements.extend(packed.map(|element| element.bytes().into_owned()));
-            }
-            (QUICKLIST_2, other) => {
-                return Cursor::bad(at, format!("unknown container {other} in a list"));
-            }
-            _ => {
-                let packed = ziplist::Reader::new(&bytes).map_err(broken)?;
-                elements.extend(packed.map(|element| element.bytes().into_owned()));
-            }
+/// A list on its way in.
+pub struct Loading {
+    kind: u8,
+    nodes: Counted,
+    list: ListValue,
+}
+
+impl Loading {
+    /// Of one of the types that [`reads`] accepts.
+    pub fn new(kind: u8) -> Self {
+        Self { kind, nodes: Counted::default(), list: ListValue::new() }
+    }
+
+    /// Reads on; true once it is whole.
+    pub fn part(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        let (kind, list) = (self.kind, &mut self.list);
+        if kind == ZIPLIST {
+            load_node(cursor, kind, list)?;
+            return Ok(true);
         }
+        self.nodes.next(cursor, |cursor| load_node(cursor, kind, list))
     }
-    if elements.is_empty() {
-        return Cursor::bad(start, "a list without elements");
+
+    /// What was read.
+    pub fn take(&mut self) -> Option<ListValue> {
+        Some(std::mem::take(&mut self.list)).filter(|list| !list.is_empty())
     }
-    Ok(elements.into_iter().collect())
+}
+
+/// Reads a single element, or several that are packed into one string.
+fn load_node(cursor: &mut Cursor<'_>, kind: u8, list: &mut ListValue) -> Result<(), Stop> {
+    let container = match kind {
+        LIST => PLAIN,
+        QUICKLIST_2 => cursor.length()?,
+        _ => PACKED,
+    };
+    let at = cursor.position();
+    let bytes = cursor.string()?;
+    let mut push = |element: Element<'_>| list.push(End::Right, &element.bytes());
+    match (kind, container) {
+        (_, PLAIN) => push(Element::Bytes(&bytes)),
+        (QUICKLIST_2, PACKED) => {
+            listpack::Reader::new(&bytes).map_err(Stop::packed(at))?.for_each(push);
+        }
+        (_, PACKED) => ziplist::Reader::new(&bytes).map_err(Stop::packed(at))?.for_each(push),
+        (_, other) => return Cursor::bad(at, format!("unknown container {other} in a list")),
+    }
+    Ok(())
 }

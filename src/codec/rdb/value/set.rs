@@ -1,5 +1,7 @@
 //! Sets: written as an intset or member by member, read as a listpack too (Redis 7.2).
 
+use super::ValueLimits;
+use super::counted::Counted;
 use crate::codec::rdb::primitives::{Cursor, Stop, push_length, push_string};
 use crate::codec::rdb::{intset, listpack};
 use crate::keyspace::{Limits, SetValue};
@@ -24,41 +26,51 @@ pub fn push(out: &mut Vec<u8>, value: &SetValue, compress: bool) {
     }
 }
 
-/// Whether [`load`] reads this type byte.
+/// Whether [`Loading`] reads this type byte.
 pub fn reads(kind: u8) -> bool {
     matches!(kind, SET | INTSET | LISTPACK)
 }
 
-/// Reads a value of one of the types that [`reads`] accepts. `hash_seed` keys its tables.
-pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<SetValue, Stop> {
-    let limits = Limits::seeded(hash_seed);
-    let start = cursor.position();
-    let mut set = SetValue::new();
-    let mut add = |member: &[u8]| {
-        if set.insert(member, &limits) { Ok(()) } else { Cursor::bad(start, "a member twice") }
-    };
-    if kind == SET {
-        for _ in 0..cursor.length()? {
-            add(&cursor.string()?)?;
-        }
-    } else {
-        let bytes = cursor.string()?;
-        let broken = |error: crate::codec::rdb::packed::PackError| Stop::Bad {
-            at: start,
-            message: error.to_string(),
+/// A set on its way in.
+pub struct Loading {
+    kind: u8,
+    members: Counted,
+    set: SetValue,
+    limits: Limits,
+}
+
+impl Loading {
+    /// Of one of the types that [`reads`] accepts.
+    pub fn new(kind: u8, limits: &ValueLimits) -> Self {
+        let limits = limits.collections;
+        Self { kind, members: Counted::default(), set: SetValue::new(), limits }
+    }
+
+    /// Reads on; true once it is whole.
+    pub fn part(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        let at = cursor.position();
+        let (set, limits) = (&mut self.set, &self.limits);
+        let mut add = |member: &[u8]| {
+            if set.insert(member, limits) { Ok(()) } else { Cursor::bad(at, "a member twice") }
         };
-        if kind == INTSET {
-            for integer in intset::read(&bytes).map_err(broken)? {
+        if self.kind == SET {
+            return self.members.next(cursor, |cursor| add(&cursor.string()?));
+        }
+        let bytes = cursor.string()?;
+        if self.kind == INTSET {
+            for integer in intset::read(&bytes).map_err(Stop::packed(at))? {
                 add(itoa::Buffer::new().format(integer).as_bytes())?;
             }
         } else {
-            for element in listpack::Reader::new(&bytes).map_err(broken)? {
+            for element in listpack::Reader::new(&bytes).map_err(Stop::packed(at))? {
                 add(&element.bytes())?;
             }
         }
+        Ok(true)
     }
-    if set.is_empty() {
-        return Cursor::bad(start, "a set without members");
+
+    /// What was read.
+    pub fn take(&mut self) -> Option<SetValue> {
+        Some(std::mem::take(&mut self.set)).filter(|set| !set.is_empty())
     }
-    Ok(set)
 }

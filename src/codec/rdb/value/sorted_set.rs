@@ -1,8 +1,8 @@
 //! Sorted sets: listpacks (17) and binary scores (5) are written; ziplists (12) and scores as
 //! text (3) are read as well.
 
-use std::borrow::Cow;
-
+use super::ValueLimits;
+use super::counted::Counted;
 use crate::codec::rdb::primitives::{Cursor, Stop, push_length, push_string};
 use crate::codec::rdb::{listpack, packed::Element, ziplist};
 use crate::keyspace::{SortedSetLimits, SortedSetValue, score_text};
@@ -35,59 +35,76 @@ pub fn push(out: &mut Vec<u8>, value: &SortedSetValue, compress: bool) {
     }
 }
 
-/// Whether [`load`] reads this type byte.
+/// Whether [`Loading`] reads this type byte.
 pub fn reads(kind: u8) -> bool {
     matches!(kind, TEXT_SCORES | BINARY_SCORES | ZIPLIST | LISTPACK)
 }
 
-/// Reads a value of one of the types that [`reads`] accepts. `hash_seed` keys its tables.
-pub fn load(cursor: &mut Cursor<'_>, kind: u8, hash_seed: u64) -> Result<SortedSetValue, Stop> {
-    let at = cursor.position();
-    let mut set = SortedSetValue::new(hash_seed);
-    match kind {
-        LISTPACK | ZIPLIST => {
-            let bytes = cursor.string()?;
-            let broken =
-                |error: &dyn std::fmt::Display| Stop::Bad { at, message: error.to_string() };
-            let elements: Vec<Element<'_>> = if kind == LISTPACK {
-                listpack::Reader::new(&bytes).map_err(|error| broken(&error))?.collect()
-            } else {
-                ziplist::Reader::new(&bytes).map_err(|error| broken(&error))?.collect()
-            };
-            if !elements.len().is_multiple_of(2) {
-                return Cursor::bad(at, "a member without a score");
-            }
-            for pair in elements.chunks_exact(2) {
-                let score = text_score(at, &pair[1].bytes())?;
-                add(&mut set, at, pair[0].bytes(), score)?;
-            }
+/// A sorted set on its way in.
+pub struct Loading {
+    kind: u8,
+    elements: Counted,
+    set: SortedSetValue,
+    limits: SortedSetLimits,
+}
+
+impl Loading {
+    /// Of one of the types that [`reads`] accepts.
+    pub fn new(kind: u8, limits: &ValueLimits) -> Self {
+        let set = SortedSetValue::new(limits.collections.hash_seed);
+        let mut limits = limits.sorted_sets;
+        if matches!(kind, ZIPLIST | LISTPACK) {
+            // As with hashes: what was packed is unpacked for its number only.
+            limits.value_bytes = usize::MAX;
         }
-        _ => {
-            let len = cursor.length()?;
-            for _ in 0..len {
+        Self { kind, elements: Counted::default(), set, limits }
+    }
+
+    /// Reads on; true once it is whole.
+    pub fn part(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        let at = cursor.position();
+        let (kind, set, limits) = (self.kind, &mut self.set, self.limits);
+        let mut add = |member: &[u8], score: f64| {
+            if score.is_nan() {
+                return Cursor::bad(at, "a score that is not a number");
+            }
+            match set.set(member, score, limits) {
+                None => Ok(()),
+                Some(_) => Cursor::bad(at, "a member that is there twice"),
+            }
+        };
+        if matches!(kind, TEXT_SCORES | BINARY_SCORES) {
+            return self.elements.next(cursor, |cursor| {
                 let member = cursor.string()?;
                 let score = if kind == BINARY_SCORES {
                     f64::from_le_bytes(cursor.array()?)
                 } else {
                     length_prefixed_score(cursor)?
                 };
-                add(&mut set, at, member, score)?;
+                add(&member, score)
+            });
+        }
+        let bytes = cursor.string()?;
+        let mut add_all = |elements: &mut dyn Iterator<Item = Element<'_>>| {
+            while let Some(member) = elements.next() {
+                let Some(score) = elements.next() else {
+                    return Cursor::bad(at, "a member without a score");
+                };
+                add(&member.bytes(), text_score(at, &score.bytes())?)?;
             }
+            Ok(true)
+        };
+        if kind == LISTPACK {
+            add_all(&mut listpack::Reader::new(&bytes).map_err(Stop::packed(at))?)
+        } else {
+            add_all(&mut ziplist::Reader::new(&bytes).map_err(Stop::packed(at))?)
         }
     }
-    if set.is_empty() {
-        return Cursor::bad(at, "an empty sorted set");
-    }
-    Ok(set)
-}
 
-fn add(set: &mut SortedSetValue, at: usize, member: Cow<'_, [u8]>, score: f64) -> Result<(), Stop> {
-    if score.is_nan() {
-        return Cursor::bad(at, "a score that is not a number");
-    }
-    match set.set(&member, score, SortedSetLimits::default()) {
-        None => Ok(()),
-        Some(_) => Cursor::bad(at, "a member that is there twice"),
+    /// What was read.
+    pub fn take(&mut self) -> Option<SortedSetValue> {
+        let empty = SortedSetValue::new(0);
+        Some(std::mem::replace(&mut self.set, empty)).filter(|set| !set.is_empty())
     }
 }
 

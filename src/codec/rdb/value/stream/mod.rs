@@ -12,11 +12,14 @@
 //! a node begins with `entries deleted names name* 0`; an entry is `flags ms number
 //! [names] (name value | value)* elements`, with ms and number as differences to the node's id.
 
+mod loading;
+
 use crate::codec::rdb::listpack;
 use crate::codec::rdb::packed::Element;
 use crate::codec::rdb::primitives::{Cursor, Stop, push_length, push_string};
-use crate::keyspace::stream::{Entry, Fields, Group, Node, Pending, StreamId};
-use crate::keyspace::{Key, StreamValue};
+use crate::keyspace::StreamValue;
+use crate::keyspace::stream::{Entry, Fields, Group, Node, StreamId};
+pub use loading::Loading;
 
 const TYPE_1: u8 = 15;
 const TYPE_2: u8 = 19;
@@ -100,42 +103,9 @@ fn pack(id: StreamId, node: &Node) -> Vec<u8> {
     out.finish()
 }
 
-/// Whether [`load`] reads this type byte.
+/// Whether [`Loading`] reads this type byte.
 pub fn reads(kind: u8) -> bool {
     matches!(kind, TYPE_1 | TYPE_2 | TYPE_3)
-}
-
-/// Reads a value of one of the types that [`reads`] accepts.
-pub fn load(cursor: &mut Cursor<'_>, kind: u8, _hash_seed: u64) -> Result<StreamValue, Stop> {
-    let mut stream = StreamValue::new();
-    for _ in 0..cursor.length()? {
-        load_node(cursor, &mut stream)?;
-    }
-    let at = cursor.position();
-    if cursor.length()? != stream.len() {
-        return Cursor::bad(at, "the number of a stream's entries is wrong");
-    }
-    let last = load_id(cursor)?;
-    if last < stream.last_id() {
-        return Cursor::bad(at, "the last id of a stream is smaller than that of an entry");
-    }
-    let (mut max_deleted, mut added) = (StreamId::MIN, stream.len());
-    if kind != TYPE_1 {
-        load_id(cursor)?;
-        max_deleted = load_id(cursor)?;
-        added = cursor.length()?;
-    }
-    stream.set_marks(last, max_deleted, added);
-    for _ in 0..cursor.length()? {
-        let at = cursor.position();
-        let name = cursor.string()?;
-        let group = load_group(cursor, kind, &stream)?;
-        if stream.group(&name).is_some() {
-            return Cursor::bad(at, "a stream has two groups of one name");
-        }
-        stream.insert_group(&name, group);
-    }
-    Ok(stream)
 }
 
 fn load_id(cursor: &mut Cursor<'_>) -> Result<StreamId, Stop> {
@@ -215,46 +185,4 @@ fn unpack(id: StreamId, mut elements: listpack::Reader<'_>) -> Option<(Vec<Entry
 
 fn small(elements: &mut listpack::Reader<'_>) -> Option<usize> {
     usize::try_from(elements.next()?.integer()?).ok()
-}
-
-fn load_group(cursor: &mut Cursor<'_>, kind: u8, stream: &StreamValue) -> Result<Group, Stop> {
-    let last = load_id(cursor)?;
-    let read = if kind == TYPE_1 {
-        stream.entries_read_at(last)
-    } else {
-        Some(cursor.length()?).filter(|read| *read != u64::MAX)
-    };
-    let mut group = Group::new(last, read);
-    let at = cursor.position();
-    let mut waiting = std::collections::BTreeMap::new();
-    for _ in 0..cursor.length()? {
-        let id = load_raw_id(cursor)?;
-        let delivered_ms = u64::from_le_bytes(cursor.array()?);
-        if waiting.insert(id, (delivered_ms, cursor.length()?)).is_some() {
-            return Cursor::bad(at, "an entry of a stream is pending twice");
-        }
-    }
-    for _ in 0..cursor.length()? {
-        let name = cursor.string()?;
-        let seen_ms = u64::from_le_bytes(cursor.array()?);
-        if kind == TYPE_3 {
-            cursor.array::<8>()?;
-        }
-        if !group.create_consumer(&name, seen_ms) {
-            return Cursor::bad(at, "a group has two consumers of one name");
-        }
-        let consumer = Key::new(&name);
-        for _ in 0..cursor.length()? {
-            let id = load_raw_id(cursor)?;
-            let Some((delivered_ms, deliveries)) = waiting.remove(&id) else {
-                return Cursor::bad(at, "a consumer has an entry that its group has not");
-            };
-            let pending = Pending { consumer: consumer.clone(), delivered_ms, deliveries };
-            group.deliver(id, pending);
-        }
-    }
-    if !waiting.is_empty() {
-        return Cursor::bad(at, "a pending entry of a stream belongs to nobody");
-    }
-    Ok(group)
 }
