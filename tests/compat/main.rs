@@ -12,12 +12,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod captured;
 mod cli;
 mod commands;
 mod dataset;
 mod differential;
 mod hostile;
 mod matrix;
+mod random_data;
 mod rdb;
 mod samples;
 mod sentinel;

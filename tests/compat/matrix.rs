@@ -12,7 +12,12 @@ use crate::support::{Server, query_on, redis_is_installed, wait_until};
 enum Way {
     Disk,
     Diskless,
+    /// Sent without a disk, but collected on the replica's.
+    DisklessLoadDisabled,
+    /// From memory, since the replica is empty.
+    DisklessLoadOnEmptyDb,
     DiskWithPassword,
+    DisklessWithPassword,
 }
 
 impl Way {
@@ -22,6 +27,21 @@ impl Way {
             Way::Diskless => {
                 &["repl-diskless-sync yes", "repl-diskless-load swapdb", "repl-backlog-size 8mb"]
             }
+            Way::DisklessLoadDisabled => {
+                &["repl-diskless-sync yes", "repl-diskless-load disabled", "repl-backlog-size 8mb"]
+            }
+            Way::DisklessLoadOnEmptyDb => &[
+                "repl-diskless-sync yes",
+                "repl-diskless-load on-empty-db",
+                "repl-backlog-size 8mb",
+            ],
+            Way::DisklessWithPassword => &[
+                "repl-diskless-sync yes",
+                "repl-diskless-load on-empty-db",
+                "repl-backlog-size 8mb",
+                "requirepass secret",
+                "masterauth secret",
+            ],
             Way::DiskWithPassword => &[
                 "repl-diskless-sync no",
                 "repl-backlog-size 8mb",
@@ -171,6 +191,8 @@ matrix! {
     redis_to_ours_by_disk: [Redis, Ours] Disk;
     redis_to_ours_diskless: [Redis, Ours] Diskless;
     redis_to_ours_with_password: [Redis, Ours] DiskWithPassword;
+    redis_to_ours_diskless_load_disabled: [Redis, Ours] DisklessLoadDisabled;
+    redis_to_ours_diskless_load_on_empty_db: [Redis, Ours] DisklessLoadOnEmptyDb;
     ours_to_redis_by_disk: [Ours, Redis] Disk;
     ours_to_redis_diskless: [Ours, Redis] Diskless;
     ours_to_redis_with_password: [Ours, Redis] DiskWithPassword;
@@ -178,5 +200,7 @@ matrix! {
     redis_to_ours_to_redis_diskless: [Redis, Ours, Redis] Diskless;
     ours_to_redis_to_ours_by_disk: [Ours, Redis, Ours] Disk;
     ours_to_redis_to_ours_diskless: [Ours, Redis, Ours] Diskless;
+    redis_to_ours_to_redis_with_password: [Redis, Ours, Redis] DisklessWithPassword;
+    ours_to_redis_to_ours_with_password: [Ours, Redis, Ours] DisklessWithPassword;
     ours_to_ours_to_ours_with_password: [Ours, Ours, Ours] DiskWithPassword;
 }
