@@ -11,6 +11,9 @@ use crate::node::{ClientId, Node};
 
 const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
+/// Keys that `DEBUG POPULATE` makes before it settles what follows from them.
+const FILL_STEP_KEYS: usize = 1024;
+
 /// Longest `DEBUG SLEEP`.
 const SLEEP_MAX_SECONDS: f64 = 86_400.0;
 
@@ -105,22 +108,26 @@ fn fill(node: &mut Node, now: Now, id: ClientId, count: &[u8], more: &Args<'_>) 
         return Err(CommandError::StringTooLong);
     }
     let view = node.view(id);
-    let Some(client) = node.clients.get_mut(&id) else {
-        return Ok(());
-    };
-    let db = client.db;
-    let mut ctx = Ctx {
-        now,
-        keyspace: &mut node.keyspace,
-        db,
-        reply: &mut client.reply,
-        view,
-        effects: &mut node.effects,
-        random: &mut node.random,
-        ready_key: None,
-    };
-    populate(&mut ctx, count, prefix, size);
-    node.settle(now, id, db, &[]);
+    // In steps: what follows from a change is remembered for each key until it is settled.
+    for first in (0..count).step_by(FILL_STEP_KEYS) {
+        let Some(client) = node.clients.get_mut(&id) else {
+            return Ok(());
+        };
+        let db = client.db;
+        let mut ctx = Ctx {
+            now,
+            keyspace: &mut node.keyspace,
+            db,
+            reply: &mut client.reply,
+            view,
+            effects: &mut node.effects,
+            random: &mut node.random,
+            ready_key: None,
+        };
+        let end = count.min(first.saturating_add(FILL_STEP_KEYS as u64));
+        populate(&mut ctx, first..end, prefix, size);
+        node.settle(now, id, db, &[]);
+    }
     node.owe_dataset_report();
     ok(node, id)
 }

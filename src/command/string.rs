@@ -3,6 +3,8 @@
 //! What goes on the stream never depends on the clock of the node that applies it: every
 //! relative time to live is propagated as the absolute deadline it had here.
 
+use std::ops::Range;
+
 use super::key_spec::{
     CREATES, INSERTS, KeyFlags, Keys, LOOKS, OVERWRITES, READS, READS_DELETES, READS_UPDATES,
     UPDATES, all_from, at, pairs_from,
@@ -477,11 +479,11 @@ fn clip(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
     if start < end { start..end } else { 0..0 }
 }
 
-/// `DEBUG POPULATE count prefix size`: keys `prefix:0` and on, which hold `value:0` and on, padded
-/// with zero bytes (or cut) to `size_bytes` if that is not 0. Keys that exist stay. Notes nothing
-/// for the stream, as Redis does (debug.c).
-pub fn populate(ctx: &mut Ctx<'_>, count: u64, prefix: &[u8], size_bytes: usize) {
-    for number in 0..count {
+/// The keys of `DEBUG POPULATE count prefix size` with these numbers: `prefix:0` and on, which hold
+/// `value:0` and on, padded with zero bytes (or cut) to `size_bytes` if that is not 0. Keys that exist
+/// stay. Notes nothing for the stream, as Redis does (debug.c).
+pub fn populate(ctx: &mut Ctx<'_>, numbers: Range<u64>, prefix: &[u8], size_bytes: usize) {
+    for number in numbers {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
         if ctx.keyspace.get(ctx.db, &key).is_some() {
             continue;

@@ -14,6 +14,10 @@ use crate::replication::Write;
 use super::client::MASTER;
 use super::{ClientId, Node};
 
+/// Room of each list of effects that is kept from command to command: a command of many keys
+/// gives the rest back.
+const KEPT_EFFECTS: usize = 1024;
+
 /// Commands that will go on the stream together.
 #[derive(Debug, Default)]
 pub(crate) struct Unit {
@@ -159,15 +163,20 @@ impl Node {
     }
 }
 
-/// Empties the effects; the vectors keep their room for the next command.
+/// Empties the effects; the vectors keep their room for the next command, within reason.
 fn clear(effects: &mut Effects) {
-    effects.rewritten.clear();
-    effects.expired.clear();
+    emptied(&mut effects.rewritten);
+    emptied(&mut effects.expired);
+    emptied(&mut effects.touched);
+    emptied(&mut effects.touched_dbs);
+    emptied(&mut effects.ready);
     effects.expired_apart = false;
     effects.dirty = 0;
     effects.force_propagation = false;
-    effects.touched.clear();
-    effects.touched_dbs.clear();
-    effects.ready.clear();
     effects.block = None;
+}
+
+fn emptied<T>(list: &mut Vec<T>) {
+    list.clear();
+    list.shrink_to(KEPT_EFFECTS);
 }
