@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::table::{Entry, Table};
 
 /// Measured share of a field and its value in their table.
-const FIELD_BYTES: usize = 70;
+const FIELD_BYTES: usize = 65;
 
 /// A hash. A clone costs one reference count.
 #[derive(Debug, Clone)]

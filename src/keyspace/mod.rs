@@ -25,6 +25,7 @@
 //! leaf these times do not decide; 56 is what a `hashbrown` table of 64 places can hold.
 
 mod access;
+mod bucket;
 mod database;
 pub mod digest;
 mod entry_key;

@@ -11,7 +11,7 @@ use super::string::StringValue;
 use super::table::{Entry, Table};
 
 /// Measured share of a member in its table.
-const MEMBER_BYTES: usize = 36;
+const MEMBER_BYTES: usize = 35;
 
 /// A set. A clone costs one reference count.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Strings: integers unboxed, short bytes inline, longer ones in one shared buffer.
+//! Strings: integers unboxed, short bytes inline, longer ones in one shared allocation.
 //!
 //! Sixteen bytes in every form, and a clone never copies a long string: tables clone whole
 //! leaves when a snapshot shares them. Content decides equality and digest, never the form,
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use triomphe::ThinArc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Longest string stored without an allocation.
@@ -31,11 +32,10 @@ enum Repr {
         len: u8,
         bytes: [u8; INLINE_BYTES],
     },
-    Shared {
-        /// Modified in place once, so Redis would call it `raw` however short.
-        modified: bool,
-        bytes: Arc<Vec<u8>>,
-    },
+    /// One allocation: a reference count, the length, the bytes.
+    Shared(ThinArc<(), u8>),
+    /// Modified in place once, so Redis would call it `raw` however short. Has room to grow.
+    Modified(Arc<Vec<u8>>),
 }
 
 impl StringValue {
@@ -55,13 +55,13 @@ impl StringValue {
             inline[..bytes.len()].copy_from_slice(bytes);
             StringValue(Repr::Inline { len: bytes.len() as u8, bytes: inline })
         } else {
-            StringValue(Repr::Shared { modified: false, bytes: Arc::new(bytes.to_vec()) })
+            StringValue(Repr::Shared(ThinArc::from_header_and_slice((), bytes)))
         }
     }
 
     /// Takes `bytes` as what a command made, not a client: the encoding is `raw`.
     pub fn made(bytes: Vec<u8>) -> Self {
-        StringValue(Repr::Shared { modified: true, bytes: Arc::new(bytes) })
+        StringValue(Repr::Modified(Arc::new(bytes)))
     }
 
     /// The decimal text of `integer`.
@@ -108,16 +108,12 @@ impl StringValue {
     /// Changes the bytes in place, as `APPEND`, `SETRANGE` and `SETBIT` do; afterwards the
     /// encoding is `raw`. Growth is amortised. A buffer that a snapshot shares is copied first.
     pub fn make_mut_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        if !matches!(self.0, Repr::Shared { .. }) {
-            let bytes = Arc::new(self.bytes().into_owned());
-            self.0 = Repr::Shared { modified: true, bytes };
+        if !matches!(self.0, Repr::Modified(_)) {
+            self.0 = Repr::Modified(Arc::new(self.bytes().into_owned()));
         }
         match &mut self.0 {
-            Repr::Shared { modified, bytes } => {
-                *modified = true;
-                change(Arc::make_mut(bytes))
-            }
-            Repr::Integer(_) | Repr::Inline { .. } => unreachable!("made shared just above"),
+            Repr::Modified(bytes) => change(Arc::make_mut(bytes)),
+            _ => unreachable!("made so just above"),
         }
     }
 
@@ -126,13 +122,8 @@ impl StringValue {
         match &self.0 {
             Repr::Integer(_) => "int",
             Repr::Inline { .. } => "embstr",
-            Repr::Shared { modified, bytes } => {
-                if *modified || bytes.len() > EMBSTR_LIMIT_BYTES {
-                    "raw"
-                } else {
-                    "embstr"
-                }
-            }
+            Repr::Shared(shared) if shared.slice.len() <= EMBSTR_LIMIT_BYTES => "embstr",
+            Repr::Shared(_) | Repr::Modified(_) => "raw",
         }
     }
 
@@ -140,7 +131,8 @@ impl StringValue {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Integer(_) | Repr::Inline { .. } => 0,
-            Repr::Shared { bytes, .. } => {
+            Repr::Shared(shared) => super::allocated_bytes(16 + shared.slice.len()),
+            Repr::Modified(bytes) => {
                 // Two reference counts and the vector's three words, then its buffer.
                 super::allocated_bytes(16 + 24) + super::allocated_bytes(bytes.capacity())
             }
@@ -157,7 +149,8 @@ impl StringValue {
         match &self.0 {
             Repr::Integer(integer) => Err(*integer),
             Repr::Inline { len, bytes } => Ok(&bytes[..usize::from(*len)]),
-            Repr::Shared { bytes, .. } => Ok(bytes),
+            Repr::Shared(shared) => Ok(&shared.slice),
+            Repr::Modified(bytes) => Ok(bytes),
         }
     }
 }

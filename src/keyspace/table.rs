@@ -1,7 +1,7 @@
 //! A hash table that is shared between versions: cloning one costs one reference count.
 //!
-//! A trie over the top bits of the key's hash, with small [`HashTable`]s of at most `LEAF_MAX`
-//! entries as its leaves. A writer makes its path its own first (`Arc::make_mut`): while a clone
+//! A trie over the top bits of the key's hash, with buckets of at most `LEAF_MAX` entries as its
+//! leaves. A writer makes its path its own first (`Arc::make_mut`): while a clone
 //! is alive, the first write to a leaf copies that leaf and the branches above it, and later
 //! writes to it cost nothing more. There is no rehash of the whole: a full leaf splits in two, and
 //! two small neighbours become one.
@@ -17,8 +17,9 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::bucket::Bucket;
 
 /// Bits of the hash that one level of branches resolves.
 const BRANCH_BITS: u32 = 6;
@@ -57,7 +58,7 @@ enum Child<E> {
     /// `depth`: how many bits of the branch above the leaf is the only owner of.
     Leaf {
         depth: u32,
-        leaf: Arc<HashTable<E>>,
+        leaf: Arc<Bucket<E>>,
     },
     Branch(Arc<Branch<E>>),
 }
@@ -89,7 +90,7 @@ impl<E, const LEAF_MAX: usize> Clone for Table<E, LEAF_MAX> {
 
 impl<E> Child<E> {
     fn empty() -> Self {
-        Child::Leaf { depth: 0, leaf: Arc::new(HashTable::new()) }
+        Child::Leaf { depth: 0, leaf: Arc::new(Bucket::new()) }
     }
 
     fn len(&self) -> usize {
@@ -106,21 +107,10 @@ fn slot_of(hash: u64, level: u32) -> usize {
     (hash >> (64 - BRANCH_BITS * (level + 1))) as usize & (SLOTS - 1)
 }
 
-/// The hash as a leaf uses it. [`HashTable`] takes its tags from the top bits and its positions
-/// from the low ones: neither may be bits that all entries of the leaf agree in.
-#[inline]
-fn leaf_hash(hash: u64) -> u64 {
-    hash.rotate_left(40)
-}
-
-fn insert_in_leaf<E: Entry>(leaf: &mut HashTable<E>, hash: u64, entry: E, seed: u64) {
-    leaf.insert_unique(leaf_hash(hash), entry, |other| leaf_hash(other.hash(seed)));
-}
-
 impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
     /// An empty table.
     pub fn new(seed: u64) -> Self {
-        const { assert!(LEAF_MAX >= 2 && LEAF_MAX <= 4096) };
+        const { assert!(LEAF_MAX >= 2 && LEAF_MAX <= super::bucket::TAGS) };
         Table { root: Child::empty(), seed }
     }
 
@@ -148,7 +138,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         loop {
             match child {
                 Child::Leaf { leaf, .. } => {
-                    return leaf.find(leaf_hash(hash), |entry| entry.key() == key);
+                    return leaf.find(hash, key);
                 }
                 Child::Branch(branch) => {
                     child = &branch.children[usize::from(branch.slots[slot_of(hash, level)])];
@@ -167,8 +157,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         loop {
             match child {
                 Child::Leaf { leaf, .. } => {
-                    return Arc::make_mut(leaf)
-                        .find_mut(leaf_hash(hash), |entry| entry.key() == key);
+                    return Arc::make_mut(leaf).find_mut(hash, key);
                 }
                 Child::Branch(branch) => {
                     let branch = Arc::make_mut(branch);
@@ -184,7 +173,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         debug_assert!(self.get(hash, entry.key()).is_none(), "key is there");
         if let Child::Leaf { leaf, .. } = &mut self.root {
             if leaf.len() < LEAF_MAX {
-                return insert_in_leaf(Arc::make_mut(leaf), hash, entry, self.seed);
+                return Arc::make_mut(leaf).push(hash, entry);
             }
             let root = std::mem::replace(&mut self.root, Child::empty());
             self.root = Child::Branch(Arc::new(Branch::over(root)));
@@ -198,7 +187,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<E> {
         self.get(hash, key)?;
         let removed = match &mut self.root {
-            Child::Leaf { leaf, .. } => remove_from_leaf(leaf, hash, key),
+            Child::Leaf { leaf, .. } => Arc::make_mut(leaf).remove(hash, key, self.seed),
             Child::Branch(branch) => {
                 Arc::make_mut(branch).remove::<LEAF_MAX>(0, hash, key, self.seed)
             }
@@ -271,7 +260,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
     }
 
     /// The leaf that `hash` belongs to, and the first hash after it (`None`: it is the last).
-    fn leaf_from(&self, hash: u64) -> (&HashTable<E>, Option<u64>) {
+    fn leaf_from(&self, hash: u64) -> (&Bucket<E>, Option<u64>) {
         let mut child = &self.root;
         let mut level = 0;
         loop {
@@ -295,7 +284,7 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
 }
 
 /// The entries of a leaf whose hash is `from` or more, in order.
-fn sorted<E: Entry>(leaf: &HashTable<E>, seed: u64, from: u64) -> Vec<(u64, &E)> {
+fn sorted<E: Entry>(leaf: &Bucket<E>, seed: u64, from: u64) -> Vec<(u64, &E)> {
     let mut entries = Vec::with_capacity(leaf.len());
     entries.extend(
         leaf.iter().map(|entry| (entry.hash(seed), entry)).filter(|(hash, _)| *hash >= from),
@@ -304,13 +293,6 @@ fn sorted<E: Entry>(leaf: &HashTable<E>, seed: u64, from: u64) -> Vec<(u64, &E)>
         a_hash.cmp(b_hash).then_with(|| a.key().cmp(b.key()))
     });
     entries
-}
-
-fn remove_from_leaf<E: Entry>(leaf: &mut Arc<HashTable<E>>, hash: u64, key: &[u8]) -> Option<E> {
-    Arc::make_mut(leaf)
-        .find_entry(leaf_hash(hash), |entry| entry.key() == key)
-        .ok()
-        .map(|found| found.remove().0)
 }
 
 impl<E> Child<E> {
@@ -354,7 +336,7 @@ impl<E: Entry> Branch<E> {
                 }
                 Child::Leaf { depth, leaf } => {
                     if leaf.len() < LEAF_MAX || *depth == BRANCH_BITS {
-                        return insert_in_leaf(Arc::make_mut(leaf), hash, entry, seed);
+                        return Arc::make_mut(leaf).push(hash, entry);
                     }
                     self.split(slot, level, seed);
                 }
@@ -371,15 +353,15 @@ impl<E: Entry> Branch<E> {
         };
         let bit = 1 << (BRANCH_BITS - 1 - *depth);
         let (mut low, mut high) = (Vec::with_capacity(leaf.len()), Vec::new());
-        for entry in Arc::make_mut(leaf).drain() {
+        for entry in Arc::make_mut(leaf).take() {
             let hash = entry.hash(seed);
             let half = if slot_of(hash, level) & bit == 0 { &mut low } else { &mut high };
             half.push((hash, entry));
         }
         *depth += 1;
         let depth = *depth;
-        *leaf = leaf_of(low, seed);
-        self.children.push(Child::Leaf { depth, leaf: leaf_of(high, seed) });
+        *leaf = leaf_of(low);
+        self.children.push(Child::Leaf { depth, leaf: leaf_of(high) });
         for (other, child) in self.slots.iter_mut().enumerate() {
             if usize::from(*child) == index && other & bit != 0 {
                 *child = new_index as u8;
@@ -397,7 +379,7 @@ impl<E: Entry> Branch<E> {
         let slot = slot_of(hash, level);
         let child = &mut self.children[usize::from(self.slots[slot])];
         let removed = match child {
-            Child::Leaf { leaf, .. } => remove_from_leaf(leaf, hash, key),
+            Child::Leaf { leaf, .. } => Arc::make_mut(leaf).remove(hash, key, seed),
             Child::Branch(branch) => {
                 Arc::make_mut(branch).remove::<LEAF_MAX>(level + 1, hash, key, seed)
             }
@@ -428,11 +410,11 @@ impl<E: Entry> Branch<E> {
         let mut entries = Vec::new();
         for merged in [index, buddy_index] {
             if let Child::Leaf { leaf, .. } = &mut self.children[merged] {
-                let drained = Arc::make_mut(leaf).drain();
-                entries.extend(drained.map(|entry| (entry.hash(seed), entry)));
+                let taken = Arc::make_mut(leaf).take().into_iter();
+                entries.extend(taken.map(|entry| (entry.hash(seed), entry)));
             }
         }
-        self.children[index] = Child::Leaf { depth: depth - 1, leaf: leaf_of(entries, seed) };
+        self.children[index] = Child::Leaf { depth: depth - 1, leaf: leaf_of(entries) };
         self.children.swap_remove(buddy_index);
         let moved = self.children.len();
         for child in &mut self.slots {
@@ -448,10 +430,10 @@ impl<E: Entry> Branch<E> {
 }
 
 /// A leaf just large enough for these.
-fn leaf_of<E: Entry>(entries: Vec<(u64, E)>, seed: u64) -> Arc<HashTable<E>> {
-    let mut leaf = HashTable::with_capacity(entries.len());
+fn leaf_of<E: Entry>(entries: Vec<(u64, E)>) -> Arc<Bucket<E>> {
+    let mut leaf = Bucket::with_capacity(entries.len());
     for (hash, entry) in entries {
-        insert_in_leaf(&mut leaf, hash, entry, seed);
+        leaf.push(hash, entry);
     }
     Arc::new(leaf)
 }
@@ -489,7 +471,7 @@ pub struct IntoLeaves<E> {
 /// Entries whose hashes follow each other, owned together.
 pub struct Leaf<E> {
     seed: u64,
-    entries: Arc<HashTable<E>>,
+    entries: Arc<Bucket<E>>,
 }
 
 impl<E: Entry> Leaf<E> {

@@ -42,7 +42,7 @@ impl Node {
         let mut client = Client::new(now, id, peer, Kind::Normal);
         client.authenticated = self.users.is_open();
         client.last_offset = self.replication.offset();
-        self.clients.insert(id, client);
+        self.clients.insert(client);
         Ok(id)
     }
 
@@ -73,9 +73,6 @@ impl Node {
         }
         self.check_output_limit(now, id);
         self.flush_monitors();
-        if self.clients.get(&id).is_some_and(owes_something) {
-            self.wake(id);
-        }
     }
 
     /// Takes one command from the front of the input; false if nothing more can be done now.
@@ -134,7 +131,7 @@ impl Node {
         self.clients.get(&id).is_some_and(|client| client.may_execute() && !self.exiting)
     }
 
-    pub(super) fn hand_out(&mut self, id: ClientId) -> Option<Output> {
+    pub(super) fn hand_out(&mut self, id: ClientId, bytes: &mut BytesMut) -> Option<Output> {
         let client = self.clients.get_mut(&id)?;
         client.woken = false;
         if client.closing || !client.outstanding.is_empty() {
@@ -146,7 +143,7 @@ impl Node {
             }
             transfer.preface = false;
         }
-        let mut bytes = client.reply.take();
+        client.reply.take(bytes);
         if !bytes.is_empty() {
             client.outstanding.push_back(Part::Reply(bytes.len()));
         }
@@ -163,7 +160,11 @@ impl Node {
             // Told once: nothing more will come.
             client.closing = true;
         }
-        (close_after || !bytes.is_empty()).then_some(Output { bytes, close_after })
+        match (close_after, bytes.is_empty()) {
+            (true, _) => Some(Output::Last),
+            (false, false) => Some(Output::Bytes),
+            (false, true) => None,
+        }
     }
 
     pub(super) fn note_written(&mut self, now: Now, id: ClientId, mut bytes: usize) {
@@ -195,6 +196,7 @@ impl Node {
         }
         let idle = client.outstanding.is_empty();
         let more = owes_something(client);
+        let replica = client.kind == Kind::Replica;
         if client.output_bytes() <= self.settings.normal_limits.soft_bytes {
             client.over_soft_limit_since = None;
         }
@@ -202,7 +204,7 @@ impl Node {
             self.replication.stream_sent(now.mono, LinkId(id), stream);
             self.pump(now);
         }
-        let stream_left = !self.replication.stream_chunk(LinkId(id)).is_empty();
+        let stream_left = replica && !self.replication.stream_chunk(LinkId(id)).is_empty();
         if idle && (more || stream_left) {
             self.wake(id);
         }

@@ -32,7 +32,7 @@ impl Node {
         self.master.connected = true;
         let mut client = Client::new(now, MASTER, peer, Kind::Master);
         client.authenticated = true;
-        self.clients.insert(MASTER, client);
+        self.clients.insert(client);
         self.replication.master_connected(now.mono);
         self.pump(now);
     }
@@ -105,12 +105,13 @@ impl Node {
         let Some(client) = self.clients.get_mut(&MASTER) else {
             return;
         };
-        let reply = client.reply.take();
-        let Some(text) = reply.strip_prefix(b"-") else {
+        let Some(text) = client.reply.as_bytes().strip_prefix(b"-") else {
+            client.reply.clear();
             return;
         };
         let text = text.strip_prefix(b"ERR ").unwrap_or(text).trim_ascii_end();
         let text = String::from_utf8_lossy(text).into_owned();
+        client.reply.clear();
         let name = table::lookup(args[0]).map_or_else(
             || String::from_utf8_lossy(args[0]).into_owned(),
             |command| command.name.to_owned(),

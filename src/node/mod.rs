@@ -10,6 +10,7 @@
 mod actions;
 mod blocking;
 mod client;
+mod clients;
 mod connections;
 mod cron;
 mod directives;
@@ -35,7 +36,7 @@ mod tests;
 #[cfg(test)]
 mod waiting_tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -67,7 +68,7 @@ pub enum Action {
     /// The connection has something to write (see [`Node::take_output`]), or may read again.
     Wake(ClientId),
     /// Drop the connection at once, whatever is unsent. (A polite close after the last reply is
-    /// told by [`Output::close_after`].)
+    /// told by [`Output::Last`].)
     Close(ClientId),
     /// Connect to the master; earlier connections and attempts are dropped. Answer with
     /// [`Node::master_connected`] or [`Node::master_closed`], quoting `attempt`.
@@ -242,12 +243,13 @@ pub struct LoadedData {
     pub empty: u64,
 }
 
-/// What a connection has to write now.
-pub struct Output {
+/// What [`Node::take_output`] has put into the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
     /// Bytes to write.
-    pub bytes: BytesMut,
-    /// Close politely once they are written.
-    pub close_after: bool,
+    Bytes,
+    /// Bytes to write (perhaps none); close politely once they are written.
+    Last,
 }
 
 /// One node. See the module's text for the order of calls.
@@ -258,7 +260,7 @@ pub struct Node {
     pub(crate) config_file: Option<(String, String)>,
     pub(crate) keyspace: Keyspace,
     pub(crate) replication: Replication,
-    pub(crate) clients: BTreeMap<ClientId, Client>,
+    pub(crate) clients: clients::Clients,
     next_client: ClientId,
     pub(crate) monitors: BTreeSet<ClientId>,
     monitor_lines: Vec<(ClientId, String)>,
@@ -331,7 +333,7 @@ impl Node {
             keyspace,
             replication,
             config,
-            clients: BTreeMap::new(),
+            clients: clients::Clients::default(),
             next_client: MASTER + 1,
             monitors: BTreeSet::new(),
             monitor_lines: Vec::new(),
@@ -423,8 +425,8 @@ impl Node {
 
     /// Bytes arrived. The node takes what it can from the front of `input`; what stays is an
     /// incomplete command, or waits because the client is blocked or paused (then the shell
-    /// calls again with the same buffer after a `Wake`). Whether to go on reading:
-    /// [`Node::wants_input`].
+    /// calls again with the same buffer after a `Wake`). What it answers is for [`Node::take_output`],
+    /// without a `Wake`. Whether to go on reading: [`Node::wants_input`].
     pub fn client_bytes(&mut self, now: Now, client: ClientId, input: &mut BytesMut) {
         self.read_client(now, client, input);
     }
@@ -434,11 +436,12 @@ impl Node {
         self.client_wants_input(client)
     }
 
-    /// What to write next (replies first, then, for an online replica, stream bytes, at most
-    /// about 64 KiB). `None`: nothing now, or what was handed out last has not been written. A
-    /// connection in a transfer yields what it was owed before, then nothing until it is over.
-    pub fn take_output(&mut self, client: ClientId) -> Option<Output> {
-        self.hand_out(client)
+    /// Puts into `bytes`, which is empty, what to write next: replies first, then, for an online
+    /// replica, stream bytes, at most about 64 KiB. `None`: nothing now, or what was handed out last
+    /// has not been written. A connection in a transfer yields what it was owed before, then nothing
+    /// until it is over. The room of `bytes` is used for the replies to come.
+    pub fn take_output(&mut self, client: ClientId, bytes: &mut BytesMut) -> Option<Output> {
+        self.hand_out(client, bytes)
     }
 
     /// This many bytes taken with `take_output` have reached the socket (for limits and stats).

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::env::{ListenAddr, Now, Peer};
 use crate::event::{Digest, Event, Probe};
 
-use super::{Action, ClientId, LoadError, LoadedData, Node, Receive, SnapshotJob};
+use super::{Action, ClientId, LoadError, LoadedData, Node, Output, Receive, SnapshotJob};
 
 /// Stream positions and datasets as the probe saw them: id, offset, digest.
 pub(crate) type Seen = Rc<RefCell<Vec<(String, u64, Digest)>>>;
@@ -288,13 +288,15 @@ impl World {
     }
 
     fn drain(&mut self, index: usize, client: ClientId) -> bool {
-        let Some(output) = self.with(index, |node, _| node.take_output(client)).flatten() else {
+        let mut bytes = BytesMut::new();
+        let taken = self.with(index, |node, _| node.take_output(client, &mut bytes));
+        let Some(output) = taken.flatten() else {
             return false;
         };
-        self.deliver(index, client, &output.bytes);
-        let len = output.bytes.len();
+        self.deliver(index, client, &bytes);
+        let len = bytes.len();
         self.with(index, |node, now| node.wrote(now, client, len));
-        if output.close_after {
+        if output == Output::Last {
             // The test still wants to read the replies.
             if self.hosts[index].connections.get(&client).is_some_and(|c| c.replica.is_some()) {
                 self.close_client(index, client);

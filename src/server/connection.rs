@@ -18,8 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use super::bell::Bell;
 use super::shell::Shell;
 use super::transfer::{Piece, Transfer};
-use crate::env::Env;
-use crate::node::ClientId;
+use crate::env::{Env, Now};
+use crate::node::{ClientId, Output};
 
 /// Room that there has to be before a read.
 const READ_BYTES: usize = 16 * 1024;
@@ -28,6 +28,8 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 /// What is read of a client whose input is not wanted now (it is blocked): enough to see it
 /// close the connection.
 const HELD_INPUT_BYTES: usize = 16 * 1024;
+/// Room that a connection keeps for its next replies.
+const KEPT_REPLY_BYTES: usize = 16 * 1024;
 /// Rounds of reading and writing before the other connections get their turn.
 const ROUNDS_PER_TURN: usize = 16;
 
@@ -56,14 +58,19 @@ struct Connection<E: Env> {
     input: BytesMut,
     /// The input has held more than a shared buffer should keep.
     input_was_large: bool,
-    /// Taken from the node, not yet written.
+    /// Taken from the node, and how much of it has been written.
     replies: BytesMut,
+    replies_written: usize,
     close_after: bool,
     /// Part of a snapshot, not yet written.
     piece: Bytes,
     /// The snapshot whose first byte has been taken: nothing else is written until it is over.
     transfer: Option<Transfer>,
     unflushed: bool,
+    /// The clocks as read in this turn: reading them costs more than most calls of the node.
+    turn: Option<Now>,
+    /// A piece of a snapshot was sent in this turn: the other connections come before the next.
+    piece_sent: bool,
 }
 
 /// Serves a connection until it is gone.
@@ -81,10 +88,13 @@ pub(super) async fn serve<E: Env>(
         input: BytesMut::new(),
         input_was_large: false,
         replies: BytesMut::new(),
+        replies_written: 0,
         close_after: false,
         piece: Bytes::new(),
         transfer: None,
         unflushed: false,
+        turn: None,
+        piece_sent: false,
     };
     let (End::Closed | End::Failed) = poll_fn(|cx| connection.poll(cx)).await;
     drop(connection);
@@ -124,6 +134,8 @@ impl<E: Env> Connection<E> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let mailbox = self.mailbox.clone();
         mailbox.bell.disarm();
+        self.turn = None;
+        self.piece_sent = false;
         if self.shell.exiting() {
             return self.poll_last_output(cx);
         }
@@ -155,13 +167,17 @@ impl<E: Env> Connection<E> {
             if (rung || fresh) && !self.input.is_empty() {
                 self.process();
                 if self.shell.poll_awake(cx).is_pending() {
+                    // What was answered must be written after the sleep.
+                    self.mailbox.bell.ring();
                     return self.poll_exit_output(cx);
                 }
             }
-            match self.write(cx) {
-                Ok(Written::All | Written::Blocked) => {}
-                Ok(Written::Closed) => return Poll::Ready(End::Closed),
-                Err(_) => return Poll::Ready(End::Failed),
+            if rung || fresh || self.has_unwritten() {
+                match self.write(cx) {
+                    Ok(Written::All | Written::Blocked) => {}
+                    Ok(Written::Closed) => return Poll::Ready(End::Closed),
+                    Err(_) => return Poll::Ready(End::Failed),
+                }
             }
             match self.read(cx) {
                 Ok(Read::Fresh) => fresh = true,
@@ -174,14 +190,20 @@ impl<E: Env> Connection<E> {
         }
         // `fresh` is not kept across turns: the bell stands for it.
         self.mailbox.bell.ring();
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 
     fn process(&mut self) {
         self.input_was_large |= self.input.len() > READ_BYTES_MAX;
+        let now = self.now();
         let (shell, id, input) = (&self.shell, self.id, &mut self.input);
-        shell.with(|node, now| node.client_bytes(now, id, input));
+        shell.ask(|node| node.client_bytes(now, id, input));
+    }
+
+    /// The clocks, read once a turn.
+    fn now(&mut self) -> Now {
+        *self.turn.get_or_insert_with(|| self.shell.now())
     }
 
     // --- reading
@@ -221,6 +243,12 @@ impl<E: Env> Connection<E> {
 
     // --- writing
 
+    /// Whether an earlier write has to go on, rung or not.
+    fn has_unwritten(&self) -> bool {
+        let taken = !self.replies.is_empty() || !self.piece.is_empty();
+        taken || self.transfer.is_some() || self.close_after || self.unflushed
+    }
+
     /// Writes until there is nothing more or the socket is full.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Written> {
         loop {
@@ -246,10 +274,10 @@ impl<E: Env> Connection<E> {
             return self.next_piece(cx);
         }
         let id = self.id;
-        if let Some(output) = self.shell.ask(|node| node.take_output(id)) {
-            self.replies = output.bytes;
-            self.close_after = output.close_after;
-            return Ok(!self.replies.is_empty() || self.close_after);
+        let replies = &mut self.replies;
+        if let Some(output) = self.shell.ask(|node| node.take_output(id, replies)) {
+            self.close_after = output == Output::Last;
+            return Ok(true);
         }
         self.transfer = self.mailbox.transfer.take();
         Ok(self.transfer.is_some())
@@ -259,6 +287,10 @@ impl<E: Env> Connection<E> {
         let Some(transfer) = self.transfer.as_mut() else {
             return Ok(false);
         };
+        if std::mem::replace(&mut self.piece_sent, true) {
+            yield_turn(cx);
+            return Ok(false);
+        }
         match transfer.pieces.poll_recv(cx) {
             Poll::Pending => Ok(false),
             Poll::Ready(Some(Piece::Bytes(piece))) => {
@@ -278,14 +310,20 @@ impl<E: Env> Connection<E> {
 
     /// False if the socket is full.
     fn write_replies(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        while !self.replies.is_empty() {
-            let Some(written) = poll_write(&mut self.stream, cx, &self.replies)? else {
+        while self.replies_written < self.replies.len() {
+            let rest = &self.replies[self.replies_written..];
+            let Some(written) = poll_write(&mut self.stream, cx, rest)? else {
                 return Ok(false);
             };
             self.unflushed = true;
-            self.replies.advance(written);
-            let id = self.id;
-            self.shell.with(|node, now| node.wrote(now, id, written));
+            self.replies_written += written;
+            let (now, id) = (self.now(), self.id);
+            self.shell.ask(|node| node.wrote(now, id, written));
+        }
+        self.replies.clear();
+        self.replies_written = 0;
+        if self.replies.capacity() > KEPT_REPLY_BYTES {
+            self.replies = BytesMut::new();
         }
         Ok(true)
     }
@@ -332,6 +370,13 @@ impl<E: Env> Connection<E> {
         let _ = self.write(cx);
         Poll::Pending
     }
+}
+
+/// Lets the others have their turn, new arrivals among them: a task that woke itself would be
+/// polled dozens of times before the sockets are looked at.
+fn yield_turn(cx: &mut Context<'_>) {
+    // Its first poll does no more than to have the task woken after that look.
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// Writes once. `None`: the socket is full, and the task will be woken.

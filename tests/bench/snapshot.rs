@@ -223,7 +223,6 @@ fn figures(name: &str, keys: u64) -> Option<Figures> {
         "leaf14" => measure(Table::<Item, 14>::new(SEED), keys),
         "leaf28" => measure(Table::<Item, 28>::new(SEED), keys),
         "leaf56" => measure(Table::<Item, 56>::new(SEED), keys),
-        "leaf112" => measure(Table::<Item, 112>::new(SEED), keys),
         _ => return None,
     })
 }
@@ -249,7 +248,7 @@ fn main() -> anyhow::Result<()> {
     println!("{keys} keys of 16 bytes, values of 3; times as ratios to the plain table's");
     println!("          insert    get    set  set after    snapshot  worst insert  bytes/key");
     let mut plain: Vec<f64> = Vec::new();
-    for name in ["plain", "imbl", "leaf14", "leaf28", "leaf56", "leaf112"] {
+    for name in ["plain", "imbl", "leaf14", "leaf28", "leaf56"] {
         let mut row = measure_in_child(name, keys)?;
         // The best of three: what else the machine does only ever adds.
         for _ in 1..3 {

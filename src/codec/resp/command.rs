@@ -260,6 +260,9 @@ fn bulk_length(digits: &[u8], limits: &ParseLimits) -> Result<usize, ProtocolErr
     usize::try_from(len).map_err(|_| ProtocolError::new("invalid bulk length"))
 }
 
+/// Digits of which an `i64` holds any.
+const SAFE_DIGITS: usize = 18;
+
 /// An integer in its one canonical spelling: no `+`, no leading zero, no space, no `-0`
 /// (util.c `string2ll`).
 fn parse_integer(text: &[u8]) -> Option<i64> {
@@ -271,6 +274,10 @@ fn parse_integer(text: &[u8]) -> Option<i64> {
     };
     if !canonical {
         return None;
+    }
+    if text.len() <= SAFE_DIGITS {
+        return Some(digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+            .map(|value| if digits.len() < text.len() { -value } else { value });
     }
     std::str::from_utf8(text).ok()?.parse().ok()
 }

@@ -92,9 +92,11 @@ impl Reply {
         self.out.clear();
     }
 
-    /// Takes everything written so far; the writer is empty afterwards.
-    pub fn take(&mut self) -> BytesMut {
-        self.out.split()
+    /// Takes everything written so far into `bytes`, which is empty; the writer is empty afterwards
+    /// and goes on in the room that `bytes` had.
+    pub fn take(&mut self, bytes: &mut BytesMut) {
+        debug_assert!(bytes.is_empty(), "what is there would be lost");
+        std::mem::swap(&mut self.out, bytes);
     }
 
     fn header(&mut self, kind: u8, digits: &str) {
@@ -159,7 +161,9 @@ mod tests {
             b"+OK\r\n+PONG\r\n:-9223372036854775808\r\n$4\r\na\r\nb\r\n$-1\r\n*-1\r\n*2\r\n:1\r\n";
         assert_eq!(reply.as_bytes(), expected);
         assert_eq!(reply.len(), expected.len());
-        assert_eq!(&reply.take()[..], expected);
+        let mut taken = BytesMut::new();
+        reply.take(&mut taken);
+        assert_eq!(taken, expected[..]);
         assert!(reply.is_empty());
     }
 

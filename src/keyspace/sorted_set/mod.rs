@@ -20,7 +20,7 @@ pub use tree::{Element, Walk};
 /// Estimate of an element's share of the tree, beside the bytes of a long member.
 const TREE_BYTES: usize = 44;
 /// Estimate of its share of the table.
-const TABLE_BYTES: usize = 56;
+const TABLE_BYTES: usize = 46;
 
 /// When a sorted set stops being a listpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
