@@ -7,22 +7,22 @@
 //! # Why tables are shared with snapshots
 //!
 //! `tests/bench/snapshot.rs`, 1,000,000 keys of 16 bytes with values of 3. Times are ratios to one
-//! plain `hashbrown` table that a snapshot copies as a whole; best of two runs on a busy two-core
+//! plain `hashbrown` table that a snapshot copies as a whole; best of three runs on a busy two-core
 //! machine, so a difference of a fifth says nothing.
 //!
 //! | | insert | get | set | set just after a snapshot | snapshot | bytes a key |
 //! |---|---|---|---|---|---|---|
-//! | plain table, copied | 1 | 1 | 1 | 1 | 1 (157 ms here) | 86 |
-//! | `imbl::HashMap` | 2.0 | 1.7 | 1.6 | 4.4 | below 0.000001 | 205 |
-//! | [`table::Table`], leaves of 28 | 2.0 | 1.8 | 1.9 | 4.2 | below 0.000001 | 72 |
-//! | leaves of 56 (ours) | 1.6 | 2.0 | 2.4 | 3.7 | below 0.000001 | 72 |
-//! | leaves of 112 | 1.6 | 2.0 | 2.0 | 3.9 | 0.000001 | 75 |
+//! | plain table, copied | 1 | 1 | 1 | 1 | 1 | 86 |
+//! | `imbl::HashMap` | 3.7 | 1.8 | 2.0 | 9.4 | below 0.000001 | 205 |
+//! | [`table::Table`], leaves of 14 | 5.9 | 3.2 | 2.9 | 4.5 | below 0.000001 | 74 |
+//! | leaves of 28 | 4.4 | 2.5 | 2.8 | 7.1 | below 0.000001 | 61 |
+//! | leaves of 56 (ours) | 2.9 | 2.0 | 2.3 | 4.5 | below 0.000001 | 55 |
 //!
 //! The plain table loses on latency, not on the mean: it stops the world for its copy, and for as
-//! long again whenever it grows (worst insert 289 ms, ours 16 ms on that busy machine). The
-//! persistent map is as fast as ours, but takes 2.9 times the memory; redis-server
-//! 7.0.15 takes 88 to 104 bytes for these keys, so ours is at 0.7 to 0.8 of it. Between sizes of
-//! leaf these times do not decide; 56 is what a `hashbrown` table of 64 places can hold.
+//! long again whenever it grows (its worst insert took twelve times as long as ours). The persistent
+//! map is as fast as ours, but takes 3.8 times the memory; redis-server 7.0.15 takes 88 to 104
+//! bytes for these keys, so ours is at 0.5 to 0.6 of it. Leaves that are hash tables of their own
+//! took 72 bytes: they all grow at the same pace, and half of their places are empty at once.
 
 mod access;
 mod bucket;
