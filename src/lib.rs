@@ -16,6 +16,7 @@
 //! | [`node`] | one node as a state machine: clients, roles, persistence around keyspace and core |
 //! | [`command`] | one table of all commands; one file a family |
 //! | [`acl`] | users, and what each may do |
+//! | [`function`] | libraries of functions: kept, told and passed on, never run |
 //! | [`keyspace`] | databases, values, expiry, and snapshots that cost next to nothing to take |
 //! | [`codec`] | RESP, RDB, LZF, CRC-64 |
 //! | [`config`] | redis.conf: one table of directives, read, `CONFIG GET`, `SET`, `REWRITE` |
@@ -41,7 +42,7 @@
 //! - **No thread** but in `server::tokio_env`, behind [`env::Env::background`].
 //! - **No fork.** A snapshot is a persistent version of the tables; see [`keyspace`].
 //! - **No scripting, no AOF, no cluster.** A master propagates effects, so a replica needs none of
-//!   them to follow.
+//!   them to follow. Functions are part of the dataset and kept; see [`function`].
 
 pub mod acl;
 pub mod codec;
@@ -49,6 +50,7 @@ pub mod command;
 pub mod config;
 pub mod env;
 pub mod event;
+pub mod function;
 pub mod keyspace;
 pub mod node;
 pub mod replication;

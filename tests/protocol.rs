@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use goldenscript::{Command, Context, Runner};
-use replisim::replication::Offset;
+use replisim::replication::{
+    IdSource, LinkId, Offset, Output, Replication, SnapshotContents, SnapshotPlan, SnapshotTarget,
+};
 
 struct Script(Cluster);
 
@@ -165,7 +167,7 @@ impl Script {
                 while let Some(word) = args.next_pos() {
                     words.push(word.as_bytes());
                 }
-                let link = replisim::replication::LinkId(999);
+                let link = LinkId(999);
                 let answer = c.core(name).replconf(now, link, &words);
                 c.trace.push(format!("{answer:?}"));
             }
@@ -281,4 +283,38 @@ fn every_script_is_run() {
     let mut run = SCRIPTS.to_vec();
     run.sort_unstable();
     assert_eq!(found, run);
+}
+
+/// `redis-cli --functions-rdb` and `--replica`.
+#[test]
+fn who_wants_a_part_shares_no_snapshot_and_never_gets_the_disk() {
+    const TOOL: LinkId = LinkId(1);
+    const REPLICA: LinkId = LinkId(2);
+    fn started(core: &mut Replication) -> Option<SnapshotPlan> {
+        std::iter::from_fn(|| core.poll_output()).find_map(|output| match output {
+            Output::StartSnapshot(plan) => Some(plan),
+            _ => None,
+        })
+    }
+    let now = Duration::from_secs(1);
+    let mut core = Replication::new(cluster::config(), IdSource::seeded([7; 32]));
+    core.replconf(now, TOOL, &[b"rdb-filter-only", b"functions"]);
+    let refused = core.sync(now, TOOL, "10.0.0.1").expect_err("it could not be told the end");
+    assert_eq!(refused, "ERR Filtered replica requires EOF capability");
+    core.replconf(now, TOOL, &[b"capa", b"eof", b"rdb-only", b"1"]);
+    core.sync(now, TOOL, "10.0.0.1").expect("now it can");
+    let part = started(&mut core).expect("at once");
+    assert_eq!(part.contents, SnapshotContents { keys: false, functions: true });
+    let SnapshotTarget::Diskless { links, .. } = part.target else {
+        panic!("it would take the place of the whole");
+    };
+    assert_eq!(links, [TOOL]);
+
+    core.replconf(now, REPLICA, &[b"capa", b"eof", b"capa", b"psync2"]);
+    core.psync(now, REPLICA, "10.0.0.2", b"?", -1, false).expect("it waits");
+    assert_eq!(started(&mut core), None);
+    core.snapshot_sent(now, part.id, TOOL);
+    core.snapshot_written(now, part.id, Ok(0));
+    let whole = started(&mut core).expect("its turn");
+    assert_eq!((whole.contents, whole.target), (SnapshotContents::ALL, SnapshotTarget::Disk));
 }

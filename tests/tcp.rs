@@ -439,7 +439,13 @@ fn malformed_requests_are_answered_and_hurt_no_one() {
 fn rdb_tools_get_what_they_ask_for() {
     let server = Server::start(Program::Ours, &[]);
     fill(&server, "key", 100);
-    for filter in ["rdb-only 1", "rdb-filter-only functions", "rdb-filter-only \"\""] {
+    let library = "#!lua name=lib\nredis.register_function('f', function() end)";
+    server.query::<()>(&["FUNCTION", "LOAD", library]);
+    for (filter, keys, functions) in [
+        ("rdb-only 1", 200, true),
+        ("rdb-filter-only functions", 0, true),
+        ("rdb-filter-only \"\"", 0, false),
+    ] {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
         let asked = format!("REPLCONF capa eof\r\nREPLCONF {filter}\r\n");
@@ -449,10 +455,15 @@ fn rdb_tools_get_what_they_ask_for() {
         assert_eq!(&answer, b"+OK\r\n+OK\r\n", "{filter}");
         let body = snapshot_from(&mut stream);
         assert!(body.starts_with(b"REDIS0010"), "{filter}");
-        let keys = body.windows(4).filter(|window| window == b"key:").count();
-        // There are no functions to send, and a filter may be given more than it asked for.
-        assert_eq!(keys, 200, "{filter}");
+        let sent = body.windows(4).filter(|window| window == b"key:").count();
+        assert_eq!(sent, keys, "{filter}");
+        let sent = body.windows(14).any(|window| window == b"#!lua name=lib");
+        assert_eq!(sent, functions, "{filter}");
     }
+    // A part of a snapshot is not written to disk, so it has to go by its mark.
+    let asked = b"REPLCONF rdb-filter-only functions\r\nSYNC\r\nQUIT\r\n";
+    let answer = raw(&server, asked);
+    assert_eq!(answer, "+OK\r\n-ERR Filtered replica requires EOF capability\r\n+OK\r\n");
 }
 
 /// The diskless snapshot that `SYNC` is answered with.

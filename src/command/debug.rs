@@ -7,7 +7,7 @@ use super::number::parse_i64;
 use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Ctx, Outcome, populate, printable};
 use crate::env::Now;
-use crate::node::{ClientId, Node};
+use crate::node::{ClientId, LOADING, Node};
 
 const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
@@ -23,7 +23,7 @@ pub const COMMANDS: &[Command] = &[
     row("debug", -2, FLAGS, Group::Server, "1.0.0", "For tests", node!(debug)),
 ];
 
-const HELP: [&str; 17] = [
+const HELP: [&str; 21] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "DIGEST",
     "    A digest of the whole dataset.",
@@ -31,10 +31,14 @@ const HELP: [&str; 17] = [
     "    A digest of each value.",
     "OBJECT <key>",
     "    How a value is stored.",
+    "LOG <text>",
+    "    Writes a line into the log.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Makes keys that do not exist yet; they are not propagated.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Saves the dataset and loads it again.",
+    "REPLICATE <command> [<arg> ...]",
+    "    Puts a command on the stream without executing it.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Whether keys past their deadline are removed by themselves.",
     "SLEEP <seconds>",
@@ -75,6 +79,14 @@ fn debug(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         }
         (b"populate", [count, more @ ..]) if more.len() <= 2 => fill(node, now, id, count, more),
         (b"object", [key]) => object(node, id, key),
+        (b"log", [text]) => {
+            node.log_warning(format!("DEBUG LOG: {}", String::from_utf8_lossy(text)));
+            ok(node, id)
+        }
+        (b"replicate", [_, ..]) => {
+            node.replicate_verbatim(now, id, rest);
+            ok(node, id)
+        }
         (b"reload", options) => reload(node, now, id, options),
         (b"help", []) => help(node, id, &HELP),
         _ => error(format!(
@@ -168,9 +180,8 @@ fn reload(node: &mut Node, now: Now, id: ClientId, options: &Args<'_>) -> Outcom
     if node.in_exec {
         return error("DEBUG RELOAD is not allowed inside a transaction");
     }
-    if node.is_loading() {
-        node.reply_error(id, "LOADING Redis is loading the dataset in memory");
-        return Ok(());
+    if node.load_is_running() {
+        return Err(CommandError::Coded(LOADING.into()));
     }
     if node.persist.busy() {
         node.abort_save(now);

@@ -8,7 +8,7 @@ use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
 use crate::env::Now;
 use crate::event::{MasterLinkState, ReplicaState, Role};
-use crate::node::{ClientId, Kind, Node, Topic, replica_state_name};
+use crate::node::{ClientId, Kind, Loading, Node, Topic, replica_state_name};
 use crate::replication::ReplicationInfo;
 
 /// The version this server behaves like.
@@ -180,14 +180,17 @@ fn persistence(node: &Node, now: Now, out: &mut String) {
     };
     let saving = persist.save.as_ref().map(|save| now.mono.saturating_sub(save.started));
     line!(out, "# Persistence");
-    line!(out, "loading:{}", u8::from(node.is_loading()));
-    line!(out, "async_loading:0");
-    line!(out, "current_cow_peak:0");
-    line!(out, "current_cow_size:0");
+    line!(out, "loading:{}", u8::from(node.loading() == Some(Loading::Before)));
+    line!(out, "async_loading:{}", u8::from(node.loading() == Some(Loading::Beside)));
+    let copied = node.keyspace.copied_bytes();
+    let counting = persist.counting.unwrap_or_default();
+    let done = counting.keys_done as f64 * 100.0 / counting.keys_total.max(1) as f64;
+    line!(out, "current_cow_peak:{copied}");
+    line!(out, "current_cow_size:{copied}");
     line!(out, "current_cow_size_age:0");
-    line!(out, "current_fork_perc:0.00");
-    line!(out, "current_save_keys_processed:0");
-    line!(out, "current_save_keys_total:{}", node.saving_keys());
+    line!(out, "current_fork_perc:{done:.2}");
+    line!(out, "current_save_keys_processed:{}", counting.keys_done);
+    line!(out, "current_save_keys_total:{}", counting.keys_total);
     line!(out, "rdb_changes_since_last_save:{}", persist.dirty);
     line!(out, "rdb_bgsave_in_progress:{}", u8::from(persist.busy()));
     line!(out, "rdb_last_save_time:{}", persist.last_save_unix_s);
@@ -195,7 +198,7 @@ fn persistence(node: &Node, now: Now, out: &mut String) {
     line!(out, "rdb_last_bgsave_time_sec:{}", seconds(persist.last_duration));
     line!(out, "rdb_current_bgsave_time_sec:{}", seconds(saving));
     line!(out, "rdb_saves:{}", persist.saves);
-    line!(out, "rdb_last_cow_size:0");
+    line!(out, "rdb_last_cow_size:{}", persist.last_copied_bytes);
     line!(out, "rdb_last_load_keys_expired:{}", persist.last_load_expired);
     line!(out, "rdb_last_load_keys_loaded:{}", persist.last_load_keys);
     line!(out, "aof_enabled:0");

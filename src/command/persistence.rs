@@ -80,7 +80,7 @@ fn shutdown(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome
         return error("No shutdown in progress.");
     }
     // What is still being loaded is no state to save.
-    if node.is_loading() {
+    if node.load_is_running() {
         flags.save = false;
         flags.nosave = true;
     }

@@ -3,8 +3,9 @@
 use super::admin::{Subcommand, error, help, node, ok, row, subcommand};
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
+use crate::config::Config;
 use crate::env::Now;
-use crate::node::{Blocked, ClientId, Node};
+use crate::node::{Blocked, ClientId, LOADING, Node};
 
 const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
@@ -94,6 +95,9 @@ fn config_set(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outco
         }
     }
     let pairs: Vec<(&str, &str)> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    if node.load_is_running() && Config::any_settled(&pairs) {
+        return Err(super::CommandError::Coded(LOADING.into()));
+    }
     let local = node.clients.get(&id).is_some_and(|client| client.peer.loopback);
     match node.set_directives(now, &pairs, local) {
         Ok(None) => ok(node, id),

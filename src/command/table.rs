@@ -30,6 +30,8 @@ const FAMILIES: &[&[Command]] = &[
     super::expire::COMMANDS,
     super::scan::COMMANDS,
     super::flush::COMMANDS,
+    super::function::COMMANDS,
+    super::script::COMMANDS,
     super::object::COMMANDS,
     super::introspect::COMMANDS,
     super::connection::COMMANDS,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Config;
-use super::directive::{Directive, HIDDEN, IMMUTABLE, PROTECTED, SECRET};
+use super::directive::{Directive, HIDDEN, IMMUTABLE, PROTECTED, SECRET, SETTLED};
 use super::table::DIRECTIVES;
 
 /// The row with this name or alias, in any case.
@@ -46,6 +46,12 @@ impl Config {
             .flat_map(|pattern| self.get(pattern))
             .filter(|(name, _)| seen.insert(name.clone()))
             .collect()
+    }
+
+    /// Whether one of these directives stays as it is while a dataset is being loaded.
+    pub fn any_settled(pairs: &[(&str, &str)]) -> bool {
+        let settled = |name: &str| find(name).is_some_and(|row| row.flags.has(SETTLED));
+        pairs.iter().any(|(name, _)| settled(name))
     }
 
     /// `CONFIG SET`, all or nothing, for a client of another machine: see [`Config::set_from`].

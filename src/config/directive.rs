@@ -78,9 +78,10 @@ pub const MULTI: Flags = Flags(2);
 pub const HIDDEN: Flags = Flags(4);
 /// `CONFIG SET` needs `enable-protected-configs`.
 pub const PROTECTED: Flags = Flags(8);
-
+/// Not while a dataset is being loaded.
+pub const SETTLED: Flags = Flags(16);
 /// Its value is not shown to others.
-pub const SECRET: Flags = Flags(16);
+pub const SECRET: Flags = Flags(32);
 
 impl Flags {
     /// Both.

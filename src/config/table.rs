@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use super::directive::{Directive, Flags, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, SECRET};
+use super::directive::{
+    Directive, Flags, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, SECRET, SETTLED,
+};
 use super::types::*;
 use crate::env::LogLevel;
 
@@ -139,7 +141,7 @@ directives! {
     /// `repl-diskless-sync-max-replicas`. 0: no maximum.
     repl_diskless_sync_max_replicas: u32 = 0, "repl-diskless-sync-max-replicas", Kind::Int(0, INT_MAX), PLAIN;
     /// `repl-diskless-load`.
-    repl_diskless_load: DisklessLoad = DisklessLoad::Disabled, "repl-diskless-load", Kind::Words, PLAIN;
+    repl_diskless_load: DisklessLoad = DisklessLoad::Disabled, "repl-diskless-load", Kind::Words, SETTLED;
     /// `repl-disable-tcp-nodelay`.
     repl_disable_tcp_nodelay: bool = false, "repl-disable-tcp-nodelay", Kind::YesNo, PLAIN;
     /// `min-replicas-to-write`.
@@ -152,7 +154,7 @@ directives! {
     /// `save`. When to save by itself.
     save: SavePoints = SavePoints::default(), "save", Kind::Words, MULTI;
     /// `dir`. Folder of all files.
-    dir: String = ".".to_owned(), "dir", Kind::Text, PROTECTED;
+    dir: String = ".".to_owned(), "dir", Kind::Text, PROTECTED.with(SETTLED);
     /// `dbfilename`. Name of the RDB file, in `dir`.
     dbfilename: String = "dump.rdb".to_owned(), "dbfilename", Kind::Text, PROTECTED;
     /// `rdbcompression`.
@@ -175,7 +177,7 @@ directives! {
     /// in full, as Redis does with `yes`.
     sanitize_dump_payload: &'static str = "no", "sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), PLAIN;
     /// `appendonly`. Refused if yes: there is no AOF.
-    appendonly: bool = false, "appendonly", Kind::YesNo, PLAIN;
+    appendonly: bool = false, "appendonly", Kind::YesNo, SETTLED;
     /// `appendfilename`.
     appendfilename: String = "appendonly.aof".to_owned(), "appendfilename", Kind::Text, IMMUTABLE;
     /// `appenddirname`.

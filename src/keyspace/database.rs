@@ -85,6 +85,8 @@ pub(super) struct Database {
     digest_sum: u64,
     /// Outside of the tables: long keys and values.
     heap_bytes: usize,
+    /// Bytes copied for the sake of snapshots, while it is being counted.
+    pub(super) copied_bytes: Option<u64>,
 }
 
 impl Database {
@@ -96,6 +98,7 @@ impl Database {
             track_digest,
             digest_sum: 0,
             heap_bytes: 0,
+            copied_bytes: None,
         }
     }
 
@@ -144,6 +147,7 @@ impl Database {
         access: &AccessRules,
     ) -> bool {
         let hash = self.tables.items.hash(key);
+        self.note_copy(hash, key);
         let old_expiry_ms = self.tables.expiry(hash, key);
         if self.track_digest {
             let added = entry_digest(key, &value, expiry_ms);
@@ -173,12 +177,27 @@ impl Database {
         replaced
     }
 
+    /// Counts what the change to come copies: the leaf and the branches that a snapshot shares,
+    /// and the value, which will be there twice.
+    #[inline]
+    fn note_copy(&mut self, hash: u64, key: &[u8]) {
+        if let Some(copied_bytes) = &mut self.copied_bytes {
+            let items = &self.tables.items;
+            let shared = items.shared_bytes(hash);
+            if shared > 0 {
+                let value = items.get(hash, key).map_or(0, |item| item.value.heap_bytes());
+                *copied_bytes += (shared + value) as u64;
+            }
+        }
+    }
+
     pub(super) fn update<R>(
         &mut self,
         key: &[u8],
         change: impl FnOnce(&mut Value) -> R,
     ) -> Option<R> {
         let hash = self.tables.items.hash(key);
+        self.note_copy(hash, key);
         let item = self.tables.items.get_mut(hash, key)?;
         self.heap_bytes -= item.value.heap_bytes();
         if !self.track_digest {
@@ -212,6 +231,7 @@ impl Database {
 
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<(Value, Option<u64>)> {
         let hash = self.tables.items.hash(key);
+        self.note_copy(hash, key);
         let item = self.tables.items.remove(hash, key)?;
         let expiry_ms = self.tables.expiry(hash, key);
         if self.track_digest {

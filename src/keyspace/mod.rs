@@ -59,6 +59,7 @@ pub use string::StringValue;
 pub use value::Value;
 
 use crate::event::Digest;
+use crate::function::Libraries;
 use database::Database;
 use digest::RedisDigest;
 
@@ -73,6 +74,8 @@ fn allocated_bytes(bytes: usize) -> usize {
 /// `SELECT` lets through is checked there.
 pub struct Keyspace {
     databases: Vec<Database>,
+    /// Functions: part of the dataset, but of no database, so that `FLUSHALL` leaves them.
+    pub libraries: Libraries,
     hash_seed: u64,
     track_digest: bool,
     /// When sorted sets stop being listpacks, from the configuration.
@@ -91,6 +94,7 @@ impl Keyspace {
         let new = |_| Database::new(hash_seed, track_digest);
         Keyspace {
             databases: (0..databases).map(new).collect(),
+            libraries: Libraries::default(),
             hash_seed,
             track_digest,
             sorted_set_limits: SortedSetLimits::default(),
@@ -240,6 +244,7 @@ impl Keyspace {
         assert_eq!(self.databases(), loaded.databases(), "as many databases");
         assert_eq!(self.track_digest, loaded.track_digest, "as much tracking");
         self.databases = loaded.databases;
+        self.libraries = loaded.libraries;
         self.hash_seed = loaded.hash_seed;
         self.limits.hash_seed = loaded.hash_seed;
     }
@@ -276,20 +281,21 @@ impl Keyspace {
         self.db(db).expired(now_ms, limit)
     }
 
-    /// All data as it is now, frozen: two reference counts a database.
+    /// All data as it is now, frozen: two reference counts a database, one for the functions.
     pub fn snapshot(&self) -> Snapshot {
         let tables = self.databases.iter().map(|db| db.tables.clone());
         let digest = self.track_digest.then(|| self.digest());
-        Snapshot::new(tables.collect(), digest)
+        Snapshot::new(tables.collect(), self.libraries.clone(), digest)
     }
 
     /// The rolling digest; zero for an empty dataset. Panics unless tracked.
     pub fn digest(&self) -> Digest {
         assert!(self.track_digest, "made with track_digest");
-        snapshot::combine(self.databases.iter().map(Database::digest_sum))
+        let databases = snapshot::combine(self.databases.iter().map(Database::digest_sum));
+        Digest(databases.0.wrapping_add(self.libraries.digest()))
     }
 
-    /// The 20 bytes of `DEBUG DIGEST`, by Redis's algorithm (debug.c).
+    /// The 20 bytes of `DEBUG DIGEST`, by Redis's algorithm (debug.c): of the keys alone.
     pub fn redis_digest(&self) -> [u8; 20] {
         let mut digest = RedisDigest::default();
         for (number, db) in (0..).zip(&self.databases) {
@@ -311,11 +317,23 @@ impl Keyspace {
         }
     }
 
-    /// Estimated bytes of all data, for `INFO memory`; a sum over the databases. What only a
+    /// Begins to count from 0 what changes copy because a snapshot shares it, or ends that.
+    pub fn count_copies(&mut self, on: bool) {
+        for db in &mut self.databases {
+            db.copied_bytes = on.then_some(0);
+        }
+    }
+
+    /// Bytes copied since [`Keyspace::count_copies`] began: what the snapshot costs so far.
+    pub fn copied_bytes(&self) -> u64 {
+        self.databases.iter().filter_map(|db| db.copied_bytes).sum()
+    }
+
+    /// Estimated bytes of all data, for `INFO memory`; a sum over databases and libraries. What only a
     /// snapshot still holds is not part of it.
     pub fn used_bytes(&self) -> u64 {
         let used: usize = self.databases.iter().map(Database::used_bytes).sum();
-        used as u64
+        (used + self.libraries.used_bytes()) as u64
     }
 
     /// Estimated bytes of a key, its value and its place in the tables, expired or not.

@@ -13,12 +13,14 @@ use super::key::Key;
 use super::table::{IntoLeaves, Leaf, Table};
 use super::value::Value;
 use crate::event::Digest;
+use crate::function::Libraries;
 
 /// A frozen view of all databases at one moment. `Send`, so that it can be written beside the
 /// event loop; holds memory only for what changed since it was taken.
 #[derive(Clone)]
 pub struct Snapshot {
     databases: Vec<Tables>,
+    libraries: Libraries,
     digest: Option<Digest>,
 }
 
@@ -47,8 +49,27 @@ impl Iterator for Entries<'_> {
 }
 
 impl Snapshot {
-    pub(super) fn new(databases: Vec<Tables>, digest: Option<Digest>) -> Self {
-        Snapshot { databases, digest }
+    pub(super) fn new(
+        databases: Vec<Tables>,
+        libraries: Libraries,
+        digest: Option<Digest>,
+    ) -> Self {
+        Snapshot { databases, libraries, digest }
+    }
+
+    /// The functions.
+    pub fn libraries(&self) -> &Libraries {
+        &self.libraries
+    }
+
+    /// Gives up the keys, or the functions, or both, unless they are wanted.
+    pub fn reduce_to(&mut self, keys: bool, functions: bool) {
+        if !keys {
+            self.databases.clear();
+        }
+        if !functions {
+            self.libraries = Libraries::default();
+        }
     }
 
     /// Number of databases, empty ones included.

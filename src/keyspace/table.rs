@@ -168,6 +168,29 @@ impl<E: Entry, const LEAF_MAX: usize> Table<E, LEAF_MAX> {
         }
     }
 
+    /// Bytes that a change of the entry with this hash has to copy, because a clone shares them.
+    pub fn shared_bytes(&self, hash: u64) -> usize {
+        let (mut child, mut level) = (&self.root, 0);
+        let (mut shared, mut bytes) = (false, 0);
+        loop {
+            match child {
+                Child::Leaf { leaf, .. } => {
+                    shared |= Arc::strong_count(leaf) > 1;
+                    return if shared { bytes + leaf.len() * size_of::<E>() } else { 0 };
+                }
+                Child::Branch(branch) => {
+                    shared |= Arc::strong_count(branch) > 1;
+                    if shared {
+                        bytes +=
+                            size_of::<Branch<E>>() + branch.children.len() * size_of::<Child<E>>();
+                    }
+                    child = &branch.children[usize::from(branch.slots[slot_of(hash, level)])];
+                    level += 1;
+                }
+            }
+        }
+    }
+
     /// Adds an entry whose key is not in the table: the caller has looked.
     pub fn insert_new(&mut self, hash: u64, entry: E) {
         debug_assert!(self.get(hash, entry.key()).is_none(), "key is there");

@@ -58,7 +58,9 @@ impl Node {
                 self.master.output.extend_from_slice(&bytes);
                 self.actions.push_back(Action::WakeMaster);
             }
-            CoreOutput::ReceiveBegin { length_bytes } => self.begin_receive(now, length_bytes),
+            CoreOutput::ReceiveBegin { length_bytes, same_history } => {
+                self.begin_receive(now, length_bytes, same_history);
+            }
             CoreOutput::ReceiveData(bytes) => {
                 self.actions.push_back(Action::Receive(Receive::Data(bytes.into())));
             }
@@ -83,7 +85,8 @@ impl Node {
     /// The dataset is frozen here and now, at the core's current offset.
     fn start_replica_snapshot(&mut self, now: Now, plan: SnapshotPlan) {
         let job = self.next_job();
-        let contents = self.snapshot_job(now, Some(plan.position));
+        let mut contents = self.snapshot_job(now, Some(plan.position));
+        contents.snapshot.reduce_to(plan.contents.keys, plan.contents.functions);
         let digest = self.digest_if_watched();
         self.stats.snapshots += 1;
         let (replicas, disk) = match &plan.target {
@@ -114,6 +117,7 @@ impl Node {
                     }
                 }
                 self.persist.stream = Some(StreamJob { job, snapshot: plan.id });
+                self.begin_counting(job);
                 let process = self.process_id;
                 self.log_notice(format!("Background RDB transfer started by pid {process}"));
                 self.actions.push_back(Action::SendStream {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::codec::resp::{CommandParser, Reply};
+use crate::command::Call;
 use crate::env::{Now, Peer};
 use crate::replication::Offset;
 
@@ -58,6 +59,15 @@ pub(crate) enum ReplyMode {
 pub(crate) struct Queued {
     pub(crate) command: &'static crate::command::table::Command,
     pub(crate) args: Vec<Vec<u8>>,
+}
+
+impl Queued {
+    /// What it may do.
+    pub(crate) fn flags(&self) -> crate::command::Flags {
+        // A subcommand is the second.
+        let args: Vec<&[u8]> = self.args.iter().take(2).map(Vec::as_slice).collect();
+        Call::of(self.command, &args).flags()
+    }
 }
 
 /// `MULTI` up to `EXEC`.

@@ -14,8 +14,9 @@ use crate::replication::LinkId;
 
 use super::blocking::PauseKind;
 use super::client::{Blocked, Kind, MASTER, Queued, ReplyMode};
+
 use super::settings::DebugAccess;
-use super::{ClientId, Node};
+use super::{ClientId, Loading, Node};
 
 /// Most bytes of arguments quoted in the reply to an unknown command.
 const QUOTED_ARGS_BYTES: usize = 128;
@@ -167,8 +168,13 @@ impl Node {
             );
         }
         let loading_ok = flags.has(Flags::LOADING) && !queued.any_without(Flags::LOADING);
-        if self.is_loading() && !loading_ok {
-            return Some("LOADING Redis is loading the dataset in memory".into());
+        let refused = match self.loading() {
+            None => false,
+            Some(Loading::Before) => !loading_ok,
+            Some(Loading::Beside) => is(Flags::NO_ASYNC_LOADING),
+        };
+        if refused {
+            return Some(LOADING.into());
         }
         let keyspace = write || is(Flags::READONLY) || is(Flags::MAY_REPLICATE);
         if (client.kind == Kind::Replica || client.monitor) && keyspace {
@@ -238,7 +244,7 @@ impl Node {
         command: &'static Command,
         args: &Args<'_>,
     ) {
-        if !self.monitors.is_empty() && !self.is_loading() {
+        if !self.monitors.is_empty() && !self.load_is_running() {
             self.feed_monitors(now, id, command, args);
         }
         self.tell_time(now);
@@ -439,15 +445,14 @@ impl QueuedFlags {
 fn queued_flags(command: &Command, client: &super::client::Client) -> QueuedFlags {
     match &client.transaction {
         Some(transaction) if command.name == "exec" => {
-            let flags = |queued: &Queued| {
-                let args: Vec<&[u8]> = queued.args.iter().take(2).map(Vec::as_slice).collect();
-                Call::of(queued.command, &args).flags()
-            };
-            QueuedFlags(transaction.queue.iter().map(flags).collect())
+            QueuedFlags(transaction.queue.iter().map(Queued::flags).collect())
         }
         _ => QueuedFlags(Vec::new()),
     }
 }
+
+/// What clients are told while a dataset is being loaded.
+pub(crate) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 
 const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
     unable to persist to disk. Commands that may modify the data set are disabled, because this \

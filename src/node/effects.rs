@@ -99,6 +99,13 @@ impl Node {
         self.finish_unit(now);
     }
 
+    /// Puts a command on the stream that nobody has executed (`DEBUG REPLICATE`).
+    pub(crate) fn replicate_verbatim(&mut self, now: Now, id: ClientId, args: &Args<'_>) {
+        let db = self.clients.get(&id).map_or(0, |client| client.db);
+        self.replication.write(now.mono, Write { db, commands: &[args], transaction: false });
+        self.pump(now);
+    }
+
     /// Puts the collected commands on the stream, unless `EXEC` is still collecting.
     pub(crate) fn finish_unit(&mut self, now: Now) {
         if self.unit.collecting || self.unit.commands.is_empty() {

@@ -82,13 +82,13 @@ impl Node {
     pub(crate) fn expire_cycle(&mut self, now: Now) {
         if self.replication.role() == Role::Master {
             self.forget_own_expires();
-        } else if self.active_expire && !self.is_loading() && !self.exiting {
+        } else if self.active_expire && !self.load_is_running() && !self.exiting {
             self.expire_own(now);
         }
         let allowed = self.active_expire
             && self.replication.role() == Role::Master
             && !self.writes_paused()
-            && !self.is_loading()
+            && !self.load_is_running()
             && !self.exiting;
         if allowed && self.expire_some(now, KEYS_PER_TICK) >= KEYS_PER_TICK {
             self.stats.expire_cap_reached += 1;

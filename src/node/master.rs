@@ -121,7 +121,9 @@ impl Node {
             "== CRITICAL == This replica is sending an error to its master: '{text}' after \
              processing the command '{name}'"
         ));
-        if self.settings.propagation_error != PropagationError::Ignore {
+        // Who may write to a replica has made it no copy (networking.c `afterErrorReply`).
+        let is_copy = self.settings.replica_read_only;
+        if is_copy && self.settings.propagation_error != PropagationError::Ignore {
             self.log_warning(format!(
                 "This server panicked sending an error to its master after processing the \
                  command '{name}'"

@@ -53,7 +53,8 @@ use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotI
 
 pub(crate) use blocking::PauseKind;
 pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
-pub(crate) use persist::Purpose;
+pub(crate) use dispatch::LOADING;
+pub(crate) use persist::{Loading, Purpose};
 pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
 pub use timing::Stopwatch;
@@ -408,7 +409,7 @@ impl Node {
         let flags = ShutdownFlags {
             save: configured.save == Some(true),
             // What is still being loaded is no state to save.
-            nosave: configured.save == Some(false) || self.is_loading(),
+            nosave: configured.save == Some(false) || self.load_is_running(),
             now: configured.now,
             force: configured.force,
         };
@@ -482,6 +483,11 @@ impl Node {
     /// A `Save` is over: the size of the file in bytes, or why it failed.
     pub fn save_finished(&mut self, now: Now, job: u64, result: Result<u64, String>) {
         self.save_is_over(now, job, result);
+    }
+
+    /// So many more keys of a snapshot have been written or sent, for `INFO persistence`.
+    pub fn snapshot_progress(&mut self, job: u64, keys: u64) {
+        self.count_snapshot_keys(job, keys);
     }
 
     /// All bytes of a snapshot have been handed to this connection.

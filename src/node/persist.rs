@@ -42,7 +42,14 @@ pub(crate) struct SaveJob {
     /// Changes not yet saved when the snapshot was taken; they are saved now.
     dirty: u64,
     digest: Option<Digest>,
-    keys: u64,
+}
+
+/// How far the running snapshot is, for `INFO persistence`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counting {
+    job: u64,
+    pub(crate) keys_total: u64,
+    pub(crate) keys_done: u64,
 }
 
 /// A snapshot that goes straight to replicas.
@@ -50,6 +57,16 @@ pub(crate) struct SaveJob {
 pub(crate) struct StreamJob {
     pub(crate) job: u64,
     pub(crate) snapshot: SnapshotId,
+}
+
+/// What becomes of the old data while other data are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loading {
+    /// They are of no use any more: clients get `-LOADING`.
+    Before,
+    /// They are an earlier state of what is being loaded, and go on being served
+    /// (`async_loading`).
+    Beside,
 }
 
 /// A load that runs.
@@ -61,6 +78,7 @@ pub(crate) struct LoadJob {
     pub(crate) started_unix_ms: u64,
     pub(crate) loaded_bytes: u64,
     pub(crate) total_bytes: u64,
+    kind: Loading,
     /// The first load of this life: the position in the file counts.
     startup: bool,
 }
@@ -79,6 +97,10 @@ pub(crate) struct Persist {
     pub(crate) save: Option<SaveJob>,
     pub(crate) stream: Option<StreamJob>,
     pub(crate) load: Option<LoadJob>,
+    /// Of the snapshot that is being written or sent.
+    pub(crate) counting: Option<Counting>,
+    /// What the last snapshot made the dataset copy.
+    pub(crate) last_copied_bytes: u64,
     /// `BGSAVE` once the running save is over.
     pub(crate) scheduled: bool,
     /// The file that serves replicas: where the last snapshot for them was written.
@@ -103,6 +125,8 @@ impl Persist {
             save: None,
             stream: None,
             load: None,
+            counting: None,
+            last_copied_bytes: 0,
             scheduled: false,
             replica_file: (String::new(), String::new()),
             last_load_keys: 0,
@@ -130,8 +154,14 @@ impl Node {
         self.keyspace.access.paused = self.persist.busy();
     }
 
-    pub(crate) fn is_loading(&self) -> bool {
+    /// Whether a load runs, whatever its clients see of it.
+    pub(crate) fn load_is_running(&self) -> bool {
         self.persist.load.is_some()
+    }
+
+    /// What a load that runs means for clients.
+    pub(crate) fn loading(&self) -> Option<Loading> {
+        self.persist.load.as_ref().map(|load| load.kind)
     }
 
     /// Writes are refused after a failed save (`stop-writes-on-bgsave-error`).
@@ -198,8 +228,8 @@ impl Node {
             started: now.mono,
             dirty: self.persist.dirty,
             digest: self.digest_if_watched(),
-            keys: self.total_keys(),
         });
+        self.begin_counting(job);
         if !matches!(purpose, Purpose::Foreground | Purpose::Shutdown | Purpose::Reload) {
             let process = self.process_id;
             self.log_notice(format!("Background saving started by pid {process}"));
@@ -211,9 +241,25 @@ impl Node {
         (0..self.keyspace.databases()).map(|db| self.keyspace.len(db) as u64).sum()
     }
 
-    /// Number of keys in the running save, for `INFO persistence`.
-    pub(crate) fn saving_keys(&self) -> u64 {
-        self.persist.save.as_ref().map_or(0, |save| save.keys)
+    /// A snapshot was taken: how far it is and what it makes the dataset copy is counted.
+    pub(crate) fn begin_counting(&mut self, job: u64) {
+        self.keyspace.count_copies(true);
+        let keys_total = self.total_keys();
+        self.persist.counting = Some(Counting { job, keys_total, keys_done: 0 });
+    }
+
+    /// A snapshot is done with.
+    fn end_counting(&mut self) {
+        if self.persist.counting.take().is_some() {
+            self.persist.last_copied_bytes = self.keyspace.copied_bytes();
+            self.keyspace.count_copies(false);
+        }
+    }
+
+    pub(super) fn count_snapshot_keys(&mut self, job: u64, keys: u64) {
+        if let Some(counting) = self.persist.counting.as_mut().filter(|it| it.job == job) {
+            counting.keys_done += keys;
+        }
     }
 
     /// `BGSAVE`, or a save point.
@@ -228,6 +274,7 @@ impl Node {
         let Some(save) = self.persist.save.take() else {
             return;
         };
+        self.end_counting();
         self.persist.last_duration = Some(now.mono.saturating_sub(save.started));
         match &result {
             Ok(bytes) => self.save_succeeded(now, &save, *bytes),
@@ -283,6 +330,7 @@ impl Node {
         let Some(save) = self.persist.save.take() else {
             return;
         };
+        self.end_counting();
         self.actions.push_back(Action::AbortSave { job: save.job });
         match save.purpose {
             Purpose::Replicas(snapshot) => {
@@ -304,6 +352,7 @@ impl Node {
             self.abort_save(now);
         }
         if let Some(stream) = self.persist.stream.take() {
+            self.end_counting();
             self.actions.push_back(Action::AbortStream { job: stream.job });
             let error = Err("the dataset was flushed".to_owned());
             self.replication.snapshot_written(now.mono, stream.snapshot, error);
@@ -317,11 +366,13 @@ impl Node {
         if self.persist.save.as_ref().is_some_and(waiting)
             && let Some(save) = self.persist.save.take()
         {
+            self.end_counting();
             self.actions.push_back(Action::AbortSave { job: save.job });
         }
         if self.persist.stream.as_ref().is_some_and(|stream| stream.snapshot == snapshot)
             && let Some(stream) = self.persist.stream.take()
         {
+            self.end_counting();
             self.actions.push_back(Action::AbortStream { job: stream.job });
         }
     }
@@ -342,6 +393,7 @@ impl Node {
         let Some(stream) = self.persist.stream.take() else {
             return;
         };
+        self.end_counting();
         match &result {
             Err(error) => {
                 self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
@@ -360,7 +412,13 @@ impl Node {
 
     // --- receiving a snapshot
 
-    pub(crate) fn begin_receive(&mut self, now: Now, length_bytes: Option<u64>) {
+    /// `same_history`: what comes is a later state of what is here.
+    pub(crate) fn begin_receive(
+        &mut self,
+        now: Now,
+        length_bytes: Option<u64>,
+        same_history: bool,
+    ) {
         let dir = self.settings.dir.clone();
         // An empty name: load from memory as it comes (`repl-diskless-load`).
         let from_memory = match self.settings.diskless_load {
@@ -371,7 +429,11 @@ impl Node {
         let temp_file = if from_memory {
             // What comes is decoded as it comes: the load begins now.
             self.log_notice("MASTER <-> REPLICA sync: Loading DB in memory".into());
-            self.begin_load(now, 0, LoadSource::Master, false);
+            let kind = match self.settings.diskless_load {
+                DisklessLoad::SwapDb if same_history => Loading::Beside,
+                _ => Loading::Before,
+            };
+            self.begin_load(now, 0, LoadSource::Master, kind, false);
             String::new()
         } else {
             format!("temp-{}.{}.rdb", now.unix_ms / 1000, self.process_id)
@@ -383,7 +445,8 @@ impl Node {
     pub(crate) fn end_receive(&mut self, now: Now) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         let temp_file = self.persist.receiving.clone();
-        self.begin_load(now, 0, LoadSource::Master, false);
+        let kind = self.loading().unwrap_or(Loading::Before);
+        self.begin_load(now, 0, LoadSource::Master, kind, false);
         self.actions.push_back(Action::Receive(Receive::End { dir, temp_file, file }));
     }
 
@@ -399,7 +462,7 @@ impl Node {
 
     // --- loading
 
-    fn begin_load(&mut self, now: Now, job: u64, source: LoadSource, startup: bool) {
+    fn begin_load(&mut self, now: Now, job: u64, source: LoadSource, kind: Loading, startup: bool) {
         self.tell_time(now);
         self.persist.load = Some(LoadJob {
             job,
@@ -408,6 +471,7 @@ impl Node {
             started_unix_ms: now.unix_ms,
             loaded_bytes: 0,
             total_bytes: 0,
+            kind,
             startup,
         });
     }
@@ -415,7 +479,7 @@ impl Node {
     /// Asks for the node's own RDB file.
     pub(crate) fn load_own_file(&mut self, now: Now, startup: bool) -> u64 {
         let job = self.next_job();
-        self.begin_load(now, job, LoadSource::File, startup);
+        self.begin_load(now, job, LoadSource::File, Loading::Before, startup);
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         self.actions.push_back(Action::Load { job, dir, file });
         job
@@ -601,7 +665,7 @@ impl Node {
 
     /// Starts a scheduled or due save (server.c `serverCron`).
     pub(crate) fn check_save_points(&mut self, now: Now) {
-        if self.persist.busy() || self.is_loading() || self.pauses.frozen || self.exiting {
+        if self.persist.busy() || self.load_is_running() || self.pauses.frozen || self.exiting {
             return;
         }
         let waited =

@@ -614,3 +614,44 @@ fn waiting_for_a_key_ends_by_time_by_command_and_by_demotion() {
     world.once(0, "REPLICAOF 10.0.0.9 7000");
     assert!(world.replies(0, client).starts_with("-UNBLOCKED force unblock"));
 }
+
+const LIBRARY: &str = "\"#!lua name=lib\\nredis.register_function('f', f)\"";
+
+#[test]
+fn functions_are_in_snapshots_and_on_the_stream() {
+    let mut world = World::new(&["", REPLICA]);
+    assert_eq!(world.once(0, &format!("FUNCTION LOAD {LIBRARY}")), "$3|lib|");
+    world.run(3000);
+    let listed = world.once(0, "FUNCTION LIST WITHCODE");
+    assert!(listed.contains("register_function"), "{listed}");
+    assert_eq!(world.once(1, "FUNCTION LIST WITHCODE"), listed);
+    assert_same(&world, 0, 1);
+    world.once(0, "FLUSHALL");
+    assert_eq!(world.once(1, "FUNCTION LIST WITHCODE"), listed);
+    assert!(world.once(1, "FUNCTION DELETE lib").starts_with("-READONLY"));
+    world.once(0, "FUNCTION DELETE lib");
+    assert_eq!(world.once(1, "FUNCTION LIST"), "*0|");
+    assert_same(&world, 0, 1);
+}
+
+#[test]
+fn a_reload_and_a_restart_keep_functions() {
+    let mut world = World::new(&[""]);
+    world.once(0, &format!("FUNCTION LOAD {LIBRARY}"));
+    assert_eq!(world.once(0, "DEBUG RELOAD"), "+OK|");
+    assert_eq!(world.once(0, "FUNCTION DELETE lib"), "+OK|");
+}
+
+#[test]
+fn a_stream_that_cannot_be_applied_ends_a_copy_but_no_writable_replica() {
+    for (writable, ends) in [("no", false), ("yes", true)] {
+        let panics =
+            format!("{REPLICA};propagation-error-behavior panic;replica-read-only {writable}");
+        let mut world = World::new(&["", &panics]);
+        world.run(3000);
+        assert_eq!(world.once(0, "DEBUG REPLICATE nosuch command"), "+OK|");
+        world.run(100);
+        assert!(world.logged(1, "== CRITICAL == This replica is sending an error to its master"));
+        assert_eq!(world.logged(1, "This server panicked"), ends, "replica-read-only {writable}");
+    }
+}

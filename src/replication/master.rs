@@ -10,8 +10,8 @@ use crate::event::{Event, FullReason, MasterLinkState, PsyncAnswer, ReplicaState
 
 use super::backlog::Backlog;
 use super::psync::{self, AskedId, History, Request};
-use super::replica_link::{Phase, ReplicaLink};
-use super::{LinkId, Mono, Offset, Output, Replication, Write, stream};
+use super::replica_link::{Announced, Phase, ReplicaLink};
+use super::{LinkId, Mono, Offset, Output, Replication, SnapshotContents, Write, stream};
 
 impl Replication {
     // --- PSYNC
@@ -33,7 +33,7 @@ impl Replication {
             return Ok(());
         }
         let promoted = if failover { self.promote_on_request(now, &request) } else { Ok(()) };
-        if let Err(text) = promoted.and_then(|()| self.refuse_sync()) {
+        if let Err(text) = promoted.and_then(|()| self.refuse_sync(link)) {
             self.answered(link, peer_ip, &request, PsyncAnswer::Refused);
             return Err(text);
         }
@@ -48,7 +48,7 @@ impl Replication {
         if self.replicas.contains_key(&link) {
             return Ok(());
         }
-        if let Err(text) = self.refuse_sync() {
+        if let Err(text) = self.refuse_sync(link) {
             self.answered(link, peer_ip, &request, PsyncAnswer::Refused);
             return Err(text);
         }
@@ -57,12 +57,18 @@ impl Replication {
     }
 
     /// Reasons not to sync anyone now.
-    fn refuse_sync(&self) -> Result<(), String> {
+    fn refuse_sync(&self, link: LinkId) -> Result<(), String> {
         if self.failover.is_some() {
             return Err("NOMASTERLINK Can't SYNC while failing over".into());
         }
         if self.upstream.is_some() && self.master_link() != MasterLinkState::Connected {
             return Err("NOMASTERLINK Can't SYNC while not connected with my master".into());
+        }
+        // A part of a snapshot is never written over the file of the whole.
+        let asks_for_a_part =
+            |announced: &Announced| announced.contents != SnapshotContents::ALL && !announced.eof;
+        if self.announced.get(&link).is_some_and(asks_for_a_part) {
+            return Err("ERR Filtered replica requires EOF capability".into());
         }
         Ok(())
     }

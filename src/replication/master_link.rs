@@ -221,6 +221,7 @@ impl Replication {
             }
         };
         let mark_was_split = transfer.payload.mark_was_split;
+        let same_history = transfer.history.is_some_and(|(id, _)| id == self.id);
         for piece in pieces {
             match piece {
                 Piece::Begin(length_bytes) => {
@@ -234,7 +235,7 @@ impl Replication {
                         }
                     };
                     self.log(LogLevel::Notice, text);
-                    self.emit(Output::ReceiveBegin { length_bytes });
+                    self.emit(Output::ReceiveBegin { length_bytes, same_history });
                 }
                 Piece::Data(bytes) => self.emit(Output::ReceiveData(bytes)),
                 Piece::End => {

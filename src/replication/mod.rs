@@ -151,7 +151,8 @@ pub use failover::FailoverState;
 pub use id::{IdSource, NotAnId, Offset, ReplicationId};
 pub use info::{Counters, ReplicaInfo, ReplicationInfo, Transfer, Upstream};
 pub use output::{
-    MasterCommand, Output, ReplconfAnswer, SavedPosition, SnapshotPlan, SnapshotTarget, Write,
+    MasterCommand, Output, ReplconfAnswer, SavedPosition, SnapshotContents, SnapshotPlan,
+    SnapshotTarget, Write,
 };
 
 use std::collections::{BTreeMap, VecDeque};

@@ -60,6 +60,8 @@ pub enum Output {
     ReceiveBegin {
         /// Its length, where the master knows it beforehand.
         length_bytes: Option<u64>,
+        /// Whether it has our own replication id: the dataset here is an earlier state of it.
+        same_history: bool,
     },
     /// The next bytes of the snapshot.
     ReceiveData(Vec<u8>),
@@ -106,6 +108,29 @@ pub struct SnapshotPlan {
     pub target: SnapshotTarget,
     /// What goes into the aux fields `repl-id`, `repl-offset`, `repl-stream-db`.
     pub position: SavedPosition,
+    /// What goes into it.
+    pub contents: SnapshotContents,
+}
+
+/// What a snapshot holds: everything, but for one who asked for less with
+/// `REPLCONF rdb-filter-only` (`redis-cli --functions-rdb`, and `--replica`, which wants none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotContents {
+    /// The keys of all databases.
+    pub keys: bool,
+    /// The libraries of functions.
+    pub functions: bool,
+}
+
+impl SnapshotContents {
+    /// Nothing is left out.
+    pub const ALL: SnapshotContents = SnapshotContents { keys: true, functions: true };
+}
+
+impl Default for SnapshotContents {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 /// Where a snapshot for replicas goes.

@@ -3,11 +3,12 @@
 //!
 //! Must never: answer an ack. A reply on a replica's link would be read as part of the stream.
 
+use crate::codec::resp::split_args;
 use crate::env::LogLevel;
 use crate::event::Event;
 
 use super::replica_link::Phase;
-use super::{LinkId, Mono, Offset, Output, ReplconfAnswer, Replication};
+use super::{LinkId, Mono, Offset, Output, ReplconfAnswer, Replication, SnapshotContents};
 
 /// Longest `ip-address` accepted (`NET_HOST_STR_LEN`).
 const MAX_ADDRESS_BYTES: usize = 256;
@@ -81,17 +82,7 @@ impl Replication {
                     _ => return Err("ERR value is out of range, value must between 0 and 1".into()),
                 };
             }
-            // A filter only says what the client could do without; it gets everything.
-            b"rdb-filter-only" => {
-                let known = |word: &&[u8]| word.eq_ignore_ascii_case(b"functions");
-                let words = value.split(|b| *b == b' ').filter(|word| !word.is_empty());
-                if let Some(word) = words.clone().find(|word| !known(word)) {
-                    return Err(format!(
-                        "ERR Unsupported rdb-filter-only option: {}",
-                        String::from_utf8_lossy(word)
-                    ));
-                }
-            }
+            b"rdb-filter-only" => announced.contents = filtered_contents(value)?,
             _ => {
                 return Err(format!(
                     "ERR Unrecognized REPLCONF option: {}",
@@ -138,6 +129,22 @@ impl Replication {
             self.go_online(now, link);
         }
     }
+}
+
+/// What is left when only the named parts are wanted; there is one that can be named.
+fn filtered_contents(value: &[u8]) -> Result<SnapshotContents, String> {
+    let Some(words) = split_args(value) else {
+        return Err("ERR Missing rdb-filter-only values".into());
+    };
+    let mut contents = SnapshotContents { keys: false, functions: false };
+    for word in words {
+        if !word.eq_ignore_ascii_case(b"functions") {
+            let word = String::from_utf8_lossy(&word);
+            return Err(format!("ERR Unsupported rdb-filter-only option: {word}"));
+        }
+        contents.functions = true;
+    }
+    Ok(contents)
 }
 
 fn parse<T: std::str::FromStr>(value: &[u8]) -> Option<T> {

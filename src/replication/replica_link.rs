@@ -11,7 +11,7 @@
 //! Must never: be Online, or anything after WaitStart, without a cursor: from the start of its
 //! snapshot on, the bytes that a replica is owed are kept for it.
 
-use super::{LinkId, Mono, Offset, SnapshotId};
+use super::{LinkId, Mono, Offset, SnapshotContents, SnapshotId};
 use crate::event::ReplicaState;
 
 /// What a client said about itself with `REPLCONF`.
@@ -25,13 +25,17 @@ pub(super) struct Announced {
     pub(super) psync2: bool,
     /// `rdb-only`: wants the snapshot, not the stream.
     pub(super) rdb_only: bool,
+    /// `rdb-filter-only`: wants only so much of the snapshot.
+    pub(super) contents: SnapshotContents,
 }
 
 impl Announced {
     /// Whether a snapshot made for `other` can serve this one: it must be able to do what the
-    /// other can.
+    /// other can, and want the same of it.
     pub(super) fn can_share_with(&self, other: &Self) -> bool {
-        (self.eof || !other.eof) && (self.psync2 || !other.psync2)
+        (self.eof || !other.eof)
+            && (self.psync2 || !other.psync2)
+            && self.contents == other.contents
     }
 }
 

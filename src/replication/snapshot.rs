@@ -15,8 +15,8 @@ use crate::env::LogLevel;
 
 use super::replica_link::Phase;
 use super::{
-    LinkId, Mono, Offset, Output, Replication, SavedPosition, SnapshotId, SnapshotPlan,
-    SnapshotTarget,
+    LinkId, Mono, Offset, Output, Replication, SavedPosition, SnapshotContents, SnapshotId,
+    SnapshotPlan, SnapshotTarget,
 };
 
 /// The snapshot that is being made for replicas.
@@ -83,22 +83,30 @@ impl Replication {
         if self.snapshot.is_some() || self.saver_busy || self.in_transaction() {
             return;
         }
-        let waiting = || self.replicas.values().filter(|r| r.phase == Phase::WaitStart);
+        let all_waiting = || self.replicas.values().filter(|r| r.phase == Phase::WaitStart);
+        let Some(contents) = all_waiting().map(|r| r.announced.contents).next() else {
+            return;
+        };
+        // Those who want another one wait for the next.
+        let waiting = || all_waiting().filter(move |r| r.announced.contents == contents);
         let count = waiting().count();
         let Some(first) = waiting().map(|r| r.since).min() else {
             return;
         };
-        let diskless = self.config.repl_diskless_sync && waiting().all(|r| r.announced.eof);
+        let all_can = waiting().all(|r| r.announced.eof);
+        let delayed = self.config.repl_diskless_sync && all_can;
         let full = self.config.repl_diskless_sync_max_replicas;
         let enough = full > 0 && count >= full;
-        if diskless && !enough && now.saturating_sub(first) < self.config.repl_diskless_sync_delay {
+        if delayed && !enough && now.saturating_sub(first) < self.config.repl_diskless_sync_delay {
             return;
         }
+        let partial = contents != SnapshotContents::ALL;
+        assert!(all_can || !partial, "a part of a snapshot goes on no disk");
         let links: Vec<LinkId> = waiting().map(|r| r.link).collect();
-        self.start_snapshot(links, diskless);
+        self.start_snapshot(links, delayed || partial, contents);
     }
 
-    fn start_snapshot(&mut self, links: Vec<LinkId>, diskless: bool) {
+    fn start_snapshot(&mut self, links: Vec<LinkId>, diskless: bool, contents: SnapshotContents) {
         let id = SnapshotId(self.next_snapshot);
         self.next_snapshot += 1;
         if self.upstream.is_none() {
@@ -124,7 +132,7 @@ impl Replication {
         };
         let position = SavedPosition { id: self.id, offset, stream_db: self.stream_db };
         self.snapshot = Some(CurrentSnapshot { id, disk: !diskless, offset });
-        self.emit(Output::StartSnapshot(SnapshotPlan { id, target, position }));
+        self.emit(Output::StartSnapshot(SnapshotPlan { id, target, position, contents }));
     }
 
     /// The replica will be served by the snapshot taken at `offset`: tell it so, and keep the

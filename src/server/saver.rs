@@ -30,7 +30,7 @@ pub(super) async fn save<E: Env>(
     let outcome = tokio::select! {
         biased;
         () = stop.wait() => None,
-        outcome = write_snapshot(&shell, snapshot, &temp_path, &path) => {
+        outcome = write_snapshot(&shell, job, snapshot, &temp_path, &path) => {
             shell.awake().await;
             // Stopped after the last byte, while the process slept.
             (!stop.is_rung()).then_some(outcome)
@@ -48,7 +48,8 @@ pub(super) async fn save<E: Env>(
 }
 
 async fn write_snapshot<E: Env>(
-    shell: &Shell<E>,
+    shell: &Rc<Shell<E>>,
+    job: u64,
     snapshot: SnapshotJob,
     temp_path: &str,
     path: &str,
@@ -69,6 +70,8 @@ async fn write_snapshot<E: Env>(
             Failure::new(format_args!("Write error saving DB on disk to {temp_path}"), &error)
         })?;
         length_bytes += chunk.bytes.len() as u64;
+        shell.awake().await;
+        shell.with(|node, _| node.snapshot_progress(job, chunk.keys));
     }
     shell.opening.none().await;
     files::publish(&disk, file, temp_path, path).await?;

@@ -80,7 +80,7 @@ pub(super) async fn send_stream<E: Env>(
     let outcome = tokio::select! {
         biased;
         () = stop.wait() => return,
-        outcome = stream(&shell, snapshot, eof_mark, replicas) => outcome,
+        outcome = stream(&shell, job, snapshot, eof_mark, replicas) => outcome,
     };
     shell.awake().await;
     if stop.is_rung() {
@@ -92,7 +92,8 @@ pub(super) async fn send_stream<E: Env>(
 
 /// The number of replicas that were still there at the end.
 async fn stream<E: Env>(
-    shell: &Shell<E>,
+    shell: &Rc<Shell<E>>,
+    job: u64,
     snapshot: SnapshotJob,
     eof_mark: [u8; 40],
     mut replicas: Vec<Pieces>,
@@ -109,6 +110,8 @@ async fn stream<E: Env>(
     while let Some(chunk) = chunks.next().await {
         pace.keys(chunk.keys).await;
         send_all(&mut replicas, &chunk.bytes).await?;
+        shell.awake().await;
+        shell.with(|node, _| node.snapshot_progress(job, chunk.keys));
     }
     send_all(&mut replicas, &mark).await?;
 

@@ -17,6 +17,7 @@ mod cli;
 mod commands;
 mod dataset;
 mod differential;
+mod functions;
 mod hostile;
 mod matrix;
 mod random_data;

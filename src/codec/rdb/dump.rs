@@ -26,15 +26,20 @@ pub fn dump(stored: &Value, compress: bool) -> Vec<u8> {
     let mut out = Vec::new();
     value::push_type(&mut out, stored);
     value::push(&mut out, stored, compress);
-    out.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
-    let mut checksum = Crc64::new();
-    checksum.update(&out);
-    out.extend_from_slice(&checksum.value().to_le_bytes());
+    push_footer(&mut out);
     out
 }
 
-/// The value of a payload, in a small form as far as `limits` allow.
-pub fn restore(payload: &[u8], limits: &ValueLimits) -> Result<Value, RestoreError> {
+/// Ends a payload.
+pub(super) fn push_footer(out: &mut Vec<u8>) {
+    out.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
+    let mut checksum = Crc64::new();
+    checksum.update(out);
+    out.extend_from_slice(&checksum.value().to_le_bytes());
+}
+
+/// What a payload holds, if its end is right (cluster.c `verifyDumpPayload`).
+pub(super) fn without_footer(payload: &[u8]) -> Result<&[u8], RestoreError> {
     let body = payload.len().checked_sub(FOOTER_BYTES).ok_or(RestoreError::Footer)?;
     let (body, footer) = payload.split_at(body);
     let version = u32::from(u16::from_le_bytes([footer[0], footer[1]]));
@@ -45,7 +50,12 @@ pub fn restore(payload: &[u8], limits: &ValueLimits) -> Result<Value, RestoreErr
     if version > VERSION_READ_MAX || (footer[2..] != computed && footer[2..] != [0; 8]) {
         return Err(RestoreError::Footer);
     }
-    value_of(&mut Cursor::new(body), limits)
+    Ok(body)
+}
+
+/// The value of a payload, in a small form as far as `limits` allow.
+pub fn restore(payload: &[u8], limits: &ValueLimits) -> Result<Value, RestoreError> {
+    value_of(&mut Cursor::new(without_footer(payload)?), limits)
 }
 
 /// Reads the type byte and all parts; nothing may be left.

@@ -3,24 +3,26 @@
 //! ```text
 //! "REDIS" "0010"                          magic and version
 //! (AUX key value)*                        facts about the file: who wrote it, where in the stream
+//! (FUNCTION2 text)*                       libraries of functions
 //! (SELECTDB n  RESIZEDB keys expires
 //!    ([EXPIRETIME_MS ms] type key value)*)*
 //! EOF  crc64 (8 bytes, little endian; zeros: none)
 //! ```
 //!
 //! The writer writes version 10, as Redis 7.0 does; the reader reads versions 1 to 11. What a file
-//! may hold that is not supported here (functions, modules, other value types) is refused by
-//! name. A file is loaded whole or not at all. Keys without elements, which old servers have
-//! left in files, are counted and skipped, as Redis does.
+//! may hold that is not supported here (modules, other value types) is refused by name. A file is
+//! loaded whole or not at all. Keys without elements, which old servers have left in files, are
+//! counted and skipped, as Redis does.
 //!
 //! One file a subject: `primitives` (lengths, strings, integers), `reader`, `writer`, and a
 //! file a family of values in `value`, over the compact forms `listpack`, `ziplist`, `intset` and
-//! `zipmap`; `dump` is a single value for `DUMP`. A new type of value is a file there and its line in
+//! `zipmap`; `functions` are their libraries; `dump` is a single value for `DUMP`. A new type of value is a file there and its line in
 //! `value::load` and `value::save`.
 //!
 //! Must never: take memory for a length that a file merely claims, or skip what it does not know.
 
 mod dump;
+mod functions;
 pub mod intset;
 pub mod listpack;
 mod module;
@@ -33,6 +35,7 @@ pub mod ziplist;
 pub mod zipmap;
 
 pub use dump::{RestoreError, dump, restore};
+pub use functions::{FunctionsError, dump_functions, restore_functions};
 pub use reader::Loader;
 pub use value::ValueLimits;
 pub use writer::encode;

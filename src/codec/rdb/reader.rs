@@ -2,7 +2,7 @@
 
 use super::primitives::{Cursor, Stop};
 use super::value::{Loading, Part, ValueLimits};
-use super::{RdbError, VERSION_READ_MAX, module, opcode};
+use super::{RdbError, VERSION_READ_MAX, functions, module, opcode};
 use crate::codec::crc64::Crc64;
 use crate::keyspace::{Keyspace, RecordedAccess, Value};
 use crate::node::LoadedData;
@@ -254,7 +254,7 @@ impl Loader {
             opcode::SELECT_DB => self.select(cursor)?,
             opcode::EOF => self.end_of_items()?,
             opcode::FUNCTION2 | opcode::FUNCTION_PRE_GA => {
-                return Cursor::bad(0, "functions (FUNCTION LOAD) are not supported");
+                functions::load(cursor, code, &mut self.target.libraries)?;
             }
             opcode::MODULE_AUX => module::refuse_aux(cursor)?,
             kind if module::KINDS.contains(&kind) => module::refuse_value(cursor, kind)?,
@@ -353,7 +353,7 @@ impl Loader {
             return Cursor::bad(
                 0,
                 format!(
-                    "wrong checksum: the file says {written:016x}, its bytes give {computed:016x}"
+                    "RDB CRC error: the file says {written:016x}, its bytes give {computed:016x}"
                 ),
             );
         }

@@ -243,7 +243,7 @@ fn refused_by_name_and_offset() {
             "type 25 (hash as listpack with deadlines, of Redis 7.4) is not supported",
         ),
         ("0010", b"\xfe\x00\x1a\x01k", 11, "type 26 (unknown) is not supported"),
-        ("0010", b"\xf5\x00", 9, "functions (FUNCTION LOAD) are not supported"),
+        ("0010", b"\xf5\x00", 9, "a library of functions: Missing library metadata"),
         (
             "0010",
             b"\xf7\x00\x02\x01\x00",

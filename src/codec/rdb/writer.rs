@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::primitives::{push_length, push_string};
-use super::{Chunk, REDIS_VERSION, VERSION_WRITTEN, opcode, value};
+use super::{Chunk, REDIS_VERSION, VERSION_WRITTEN, functions, opcode, value};
 use crate::codec::crc64::Crc64;
 use crate::keyspace::{Access, AccessRules, SnapshotWalker};
 use crate::node::SnapshotJob;
@@ -48,6 +48,7 @@ impl Encoder {
             .collect();
         let mut header = Vec::new();
         push_header(&mut header, &job);
+        functions::push(&mut header, job.snapshot.libraries(), job.compress);
         let delayed = !job.delay_per_key.is_zero();
         let keys_per_delay = DELAYED_CHUNK_TIME.as_nanos() / job.delay_per_key.as_nanos().max(1);
         let mut encoder = Self {
