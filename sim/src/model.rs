@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use replisim::event::Digest;
+use replisim::function;
 use replisim::keyspace::{StringValue, Value, digest};
 
 /// One key's value and deadline (ms since 1970).
@@ -30,6 +31,10 @@ pub enum Change {
     Clear(u32),
     /// Two databases changed places.
     Swap(u32, u32),
+    /// A library of functions has this text now.
+    Keep(Vec<u8>, Vec<u8>),
+    /// A library of functions went.
+    Forget(Vec<u8>),
 }
 
 /// What the model says of a command.
@@ -58,6 +63,8 @@ pub struct Model {
     databases: BTreeMap<u32, BTreeMap<Vec<u8>, Entry>>,
     /// Sum of the digests of each database's entries.
     sums: BTreeMap<u32, u64>,
+    /// Texts of the libraries of functions, by name.
+    libraries: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 fn digest_of(key: &[u8], entry: &Entry) -> u64 {
@@ -96,6 +103,12 @@ impl Model {
                     *sum = sum.wrapping_sub(digest_of(key, &old));
                 }
             }
+            Change::Keep(name, code) => {
+                self.libraries.insert(name.clone(), code.clone());
+            }
+            Change::Forget(name) => {
+                self.libraries.remove(name);
+            }
             Change::Clear(db) => {
                 self.databases.remove(db);
                 self.sums.remove(db);
@@ -129,7 +142,8 @@ impl Model {
     /// code: what a digest is.
     pub fn digest(&self) -> Digest {
         let sums = self.sums.iter().map(|(db, sum)| digest::database_digest(*db, *sum));
-        Digest(sums.fold(0, u64::wrapping_add))
+        let libraries = self.libraries.values().map(|code| function::digest_of(code));
+        Digest(sums.chain(libraries).fold(0, u64::wrapping_add))
     }
 
     /// What a command must answer, and what it changes (not yet applied).
@@ -184,6 +198,12 @@ fn number(bytes: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(bytes).ok()?;
     let number: i64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
+}
+
+/// The name that a library gives itself in its first line, `#!lua name=...`.
+fn name_in(code: &[u8]) -> Option<&[u8]> {
+    let line = code.split(|byte| *byte == b'\n').next()?;
+    line.split(|byte| *byte == b' ').find_map(|word| word.strip_prefix(b"name="))
 }
 
 impl Step<'_> {
@@ -320,6 +340,30 @@ impl Step<'_> {
             },
             (b"DEBUG", [what, count, options @ ..]) if what.eq_ignore_ascii_case(b"populate") => {
                 self.populate(number(count).unwrap_or(0), options);
+                ok()
+            }
+            (b"FUNCTION", [what, rest @ ..]) => self.function(&what.to_ascii_uppercase(), rest),
+            _ => Answer::Unknown,
+        }
+    }
+
+    /// Errors do not come here: what is loaded or deleted could be.
+    fn function(&mut self, what: &[u8], args: &[&[u8]]) -> Answer {
+        match (what, args) {
+            (b"LOAD", [.., code]) => match name_in(code) {
+                Some(name) => {
+                    self.changes.push(Change::Keep(name.to_vec(), code.to_vec()));
+                    bulk(Some(name))
+                }
+                None => Answer::Unknown,
+            },
+            (b"DELETE", [name]) => {
+                self.changes.push(Change::Forget(name.to_vec()));
+                ok()
+            }
+            (b"FLUSH", _) => {
+                let all = self.model.libraries.keys();
+                self.changes.extend(all.map(|name| Change::Forget(name.clone())));
                 ok()
             }
             _ => Answer::Unknown,
