@@ -337,7 +337,10 @@ impl<'a> Scanner<'a> {
     fn skip_value(&mut self, depth: usize) -> Result<(), Refusal> {
         loop {
             match self.step()? {
-                None => return Err(self.syntax("'}' expected near '<eof>'")),
+                None => {
+                    let open = self.open.get(depth - 1).map_or(")", |open| open.closing());
+                    return Err(self.syntax(format!("'{open}' expected near '<eof>'")));
+                }
                 Some(_) if self.open.len() < depth => return Ok(()),
                 Some(Token::Sign(b',' | b';')) if self.open.len() == depth => return Ok(()),
                 Some(_) => {}
