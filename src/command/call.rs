@@ -86,7 +86,8 @@ impl Call {
         let flags = self.flags();
         let has = |flag| flags.has(flag);
         let implied = [
-            (has(Flags::READONLY), "read"),
+            // What a script reads it reads by commands of its own (acl.c excludes these).
+            (has(Flags::READONLY) && self.command.group != Group::Scripting, "read"),
             (has(Flags::WRITE), "write"),
             (has(Flags::PUBSUB), "pubsub"),
             (has(Flags::ADMIN), "admin"),

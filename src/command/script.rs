@@ -29,14 +29,18 @@ const fn row(
 pub const COMMANDS: &[Command] = &[
     // What a script does with its keys nobody knows, so the most is taken for granted.
     row("eval", -3, RUN_ANY, "2.6.0", "Refused: scripts are not run here", data!(eval)).with_keys(&[counted(2, READS_UPDATES)]),
-    row("evalsha", -3, RUN_ANY, "2.6.0", "Refused: scripts are not run here", data!(eval)).with_keys(&[counted(2, READS_UPDATES)]),
+    row("evalsha", -3, RUN_ANY, "2.6.0", "Refused: no script is kept here", data!(evalsha)).with_keys(&[counted(2, READS_UPDATES)]),
     row("eval_ro", -3, RUN_RO, "7.0.0", "Refused: scripts are not run here", data!(eval)).with_keys(&[counted(2, READS)]),
-    row("evalsha_ro", -3, RUN_RO, "7.0.0", "Refused: scripts are not run here", data!(eval)).with_keys(&[counted(2, READS)]),
+    row("evalsha_ro", -3, RUN_RO, "7.0.0", "Refused: no script is kept here", data!(evalsha)).with_keys(&[counted(2, READS)]),
     row("script", -2, Flags::NONE, "2.6.0", "The cache of scripts, which is always empty", data!(script)),
 ];
 
 /// The answer to `SCRIPT KILL` and `FUNCTION KILL`.
 pub(super) const NOTHING_RUNS: &str = "NOTBUSY No scripts in execution right now.";
+
+const NOT_KEPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+
+const SHA1_HEX_DIGITS: usize = 40;
 
 const NOT_RUN: &str = "Scripts are not run on this server: it has no script engine. Its replicas need none, \
      a master propagates what a script does; run it where there is one";
@@ -71,6 +75,16 @@ fn eval(_: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let keys = parse_i64(args[2]).ok_or(CommandError::NotInteger)?;
     check_key_count(keys, args.len() - 3)?;
     Err(CommandError::Other(NOT_RUN.into()))
+}
+
+/// As Redis answers for a script that it does not hold: a client then sends it by `EVAL`, and is
+/// told there that none is run.
+fn evalsha(_: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
+    if args[1].len() == SHA1_HEX_DIGITS {
+        let keys = parse_i64(args[2]).ok_or(CommandError::NotInteger)?;
+        check_key_count(keys, args.len() - 3)?;
+    }
+    Err(CommandError::Coded(NOT_KEPT.into()))
 }
 
 /// The subcommand exists and has its number of arguments: `subcommands` has seen to that.
