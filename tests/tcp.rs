@@ -448,11 +448,8 @@ fn rdb_tools_get_what_they_ask_for() {
     ] {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-        let asked = format!("REPLCONF capa eof\r\nREPLCONF {filter}\r\n");
-        stream.write_all(asked.as_bytes()).unwrap();
-        let mut answer = [0; 10];
-        stream.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"+OK\r\n+OK\r\n", "{filter}");
+        ask(&mut stream, "REPLCONF capa eof\r\n", "+OK\r\n");
+        ask(&mut stream, &format!("REPLCONF {filter}\r\n"), "+OK\r\n");
         let body = snapshot_from(&mut stream);
         assert!(body.starts_with(b"REDIS0010"), "{filter}");
         let sent = body.windows(4).filter(|window| window == b"key:").count();
@@ -461,9 +458,18 @@ fn rdb_tools_get_what_they_ask_for() {
         assert_eq!(sent, functions, "{filter}");
     }
     // A part of a snapshot is not written to disk, so it has to go by its mark.
-    let asked = b"REPLCONF rdb-filter-only functions\r\nSYNC\r\nQUIT\r\n";
-    let answer = raw(&server, asked);
-    assert_eq!(answer, "+OK\r\n-ERR Filtered replica requires EOF capability\r\n+OK\r\n");
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    ask(&mut stream, "REPLCONF rdb-filter-only functions\r\n", "+OK\r\n");
+    ask(&mut stream, "SYNC\r\n", "-ERR Filtered replica requires EOF capability\r\n");
+}
+
+/// Sends this and expects exactly that.
+fn ask(stream: &mut std::net::TcpStream, command: &str, expected: &str) {
+    stream.write_all(command.as_bytes()).unwrap();
+    let mut answer = vec![0; expected.len()];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), expected, "{command}");
 }
 
 /// The diskless snapshot that `SYNC` is answered with.
