@@ -43,9 +43,7 @@ impl<'a> Tokens<'a> {
             b'[' if self.long_bracket().is_some() => {
                 Token::Text(self.long_text("unfinished long string near '<eof>'")?.to_vec())
             }
-            _ if is_name(first) && !first.is_ascii_digit() => {
-                Token::Name(self.take_while(|byte| is_name(byte)))
-            }
+            _ if is_name(first) && !first.is_ascii_digit() => Token::Name(self.take_while(is_name)),
             _ if first.is_ascii_digit() || self.starts_number() => {
                 self.number();
                 Token::Number
