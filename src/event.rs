@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use crate::config::Config;
 use crate::env::Now;
 use crate::replication::{LinkId, Offset, ReplicationId};
 
@@ -300,6 +301,14 @@ pub enum Event<'a> {
         key: &'a [u8],
         /// Its deadline, ms since 1970.
         deadline_ms: u64,
+    },
+    /// `CONFIG SET` changed directives. It comes before the [`Event::Executed`] of that command, or
+    /// after it where the world had to be asked first (`dir`).
+    Configured {
+        /// The configuration from now on.
+        config: &'a Config,
+        /// What changed, with the new values as `CONFIG GET` shows them.
+        changed: &'a [(&'static str, String)],
     },
     /// Sizes of what grows, reported at every tick.
     Buffers {

@@ -131,6 +131,11 @@ impl Node {
 
     /// Directives were set: their new values count from now on.
     fn config_changed(&mut self, now: Now, changed: &BTreeSet<&'static str>) {
+        if self.probe.is_on() && !changed.is_empty() {
+            let changed: Values =
+                changed.iter().map(|name| (*name, self.config.shown(name))).collect();
+            self.probe.emit(now, &Event::Configured { config: &self.config, changed: &changed });
+        }
         self.settings = Settings::read(&self.config);
         super::settings::configure_keyspace(&mut self.keyspace, &self.config);
         self.replication.configure(now.mono, replication_config(&self.config));

@@ -22,6 +22,15 @@ pub(crate) struct MasterSide {
     pub(crate) attempt: u64,
     pub(crate) connected: bool,
     pub(crate) output: BytesMut,
+    /// What arrived while the node stood still, and its attempt: Redis leaves it in the socket.
+    held: Vec<(u64, Arrived)>,
+}
+
+/// What the link brought.
+#[derive(Debug)]
+enum Arrived {
+    Bytes(Vec<u8>),
+    Closed(String),
 }
 
 impl Node {
@@ -41,6 +50,10 @@ impl Node {
         if attempt != self.master.attempt || !self.master.connected {
             return;
         }
+        if self.pauses.frozen {
+            self.master.held.push((attempt, Arrived::Bytes(bytes.to_vec())));
+            return;
+        }
         self.stats.repl_input_bytes += bytes.len() as u64;
         if let Some(client) = self.clients.get_mut(&MASTER) {
             client.last_interaction = now.mono;
@@ -54,11 +67,26 @@ impl Node {
         if attempt != self.master.attempt {
             return;
         }
+        if self.pauses.frozen {
+            self.master.held.push((attempt, Arrived::Closed(reason.to_owned())));
+            return;
+        }
         self.master.connected = false;
         self.master.output.clear();
         self.drop_master_transaction();
         self.replication.master_closed(now.mono, reason);
         self.pump(now);
+    }
+
+    /// Takes what the link brought while the node stood still. A snapshot must not have been begun
+    /// meanwhile: it would have been loaded before an older file.
+    pub(crate) fn take_held(&mut self, now: Now) {
+        for (attempt, arrived) in std::mem::take(&mut self.master.held) {
+            match arrived {
+                Arrived::Bytes(bytes) => self.link_bytes(now, attempt, &bytes),
+                Arrived::Closed(reason) => self.link_closed(now, attempt, &reason),
+            }
+        }
     }
 
     /// A half transaction is lost with its connection; the master sends all of it again.

@@ -659,6 +659,7 @@ impl Node {
         self.pauses.frozen = false;
         self.wake_postponed();
         self.apply_stream(now);
+        self.take_held(now);
     }
 
     // --- save points
