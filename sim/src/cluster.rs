@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use replisim::config::Config;
 use replisim::event::{Digest, Event, MasterLinkState, Origin, PsyncAnswer, ReplicaState, Role};
 use replisim::replication::{LinkId, Offset, ReplicationId};
 
@@ -15,7 +16,7 @@ use crate::history::Histories;
 /// Index of a node in [`Cluster::nodes`], in the order of the scenario file.
 pub type NodeIndex = usize;
 
-/// The directives of a node that invariants need, kept current by `CONFIG SET`.
+/// The directives of a node that invariants need, as of its last start or `CONFIG SET`.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// `repl-backlog-size` in bytes.
@@ -32,8 +33,27 @@ pub struct Limits {
     pub min_replicas_max_lag: Duration,
     /// `replica-read-only`.
     pub replica_read_only: bool,
-    /// Whether `requirepass` is set.
-    pub requirepass: bool,
+    /// `requirepass`, if it is set.
+    pub requirepass: Option<String>,
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            repl_backlog_size_bytes: config.repl_backlog_size,
+            repl_timeout: config.repl_timeout,
+            repl_ping_replica_period: config.repl_ping_replica_period,
+            repl_diskless_sync_delay: if config.repl_diskless_sync {
+                config.repl_diskless_sync_delay
+            } else {
+                Duration::ZERO
+            },
+            min_replicas_to_write: config.min_replicas_to_write as usize,
+            min_replicas_max_lag: config.min_replicas_max_lag,
+            replica_read_only: config.replica_read_only,
+            requirepass: config.requirepass.clone(),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -47,7 +67,7 @@ impl Default for Limits {
             min_replicas_to_write: 0,
             min_replicas_max_lag: Duration::from_secs(10),
             replica_read_only: true,
-            requirepass: false,
+            requirepass: None,
         }
     }
 }
@@ -233,6 +253,7 @@ impl Cluster {
                     view.acked_at = at;
                 }
             }
+            Event::Configured { config, .. } => self.nodes[node].limits = Limits::from(*config),
             Event::Exiting { .. } => self.nodes[node].stop(),
             _ => {}
         }

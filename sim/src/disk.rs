@@ -1,17 +1,18 @@
 //! The disk of a simulated host: durability from turmoil, names as POSIX has them.
 //!
 //! turmoil's `unstable-fs` decides what of a file's content survives a power cut: what was
-//! synced, and of the rest whatever blocks its torn writes leave. It knows files by their path,
-//! though, so an open file would follow its name, and data written before a rename is lost by a
-//! later sync of the folder. POSIX has inodes, so this layer keeps them: every file is a file
-//! of turmoil's with a number for a name, and the folders that lead to numbers are kept here
-//! twice, as the process sees them and as they are on the platter. On top come what an operator
-//! meets: slow disks, full disks, and errors of read, write and sync.
+//! synced. It knows files by their path, though, so an open file would follow its name, and data
+//! written before a rename is lost by a later sync of the folder. POSIX has inodes, so this layer
+//! keeps them: every file is a file of turmoil's with a number for a name, and the folders that
+//! lead to numbers are kept here twice, as the process sees them and as they are on the platter.
+//! On top come what an operator meets: slow disks, full disks, errors of read, write and sync, and
+//! power cuts in the middle of a write.
 //!
 //! A killed process loses nothing it has written: the page cache belongs to the kernel. A power
-//! cut loses what was not synced.
+//! cut loses what was not synced; a torn one leaves some of it, in whole blocks.
 //!
-//! Must never: let anything survive a power cut that turmoil or `sync_dir` has not made durable.
+//! Must never: let anything survive a power cut that turmoil or `sync_dir` has not made durable,
+//! but for the blocks that a torn one leaves.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use replisim::env::{Disk, DiskFile, DiskReader};
 use turmoil::fs::FsHandle;
 use turmoil::fs::shim::std::fs as carrier;
 
+use crate::seed::Seed;
 use crate::world::{HostId, World};
 
 /// Folder that relative paths start from.
@@ -58,15 +60,24 @@ impl Default for DiskConfig {
     }
 }
 
-/// Which operations fail with an I/O error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Which share of its operations fails with an I/O error: 0 none, 1 all.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DiskErrors {
-    /// Opening and reading.
-    pub read: bool,
-    /// Creating, appending, renaming and removing.
-    pub write: bool,
-    /// Syncing files and folders.
-    pub sync: bool,
+    /// Of opening and reading.
+    pub read: f64,
+    /// Of creating, appending, renaming and removing.
+    pub write: f64,
+    /// Of syncing files and folders.
+    pub sync: f64,
+}
+
+/// What a power cut did to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// Bytes of files that were not synced.
+    pub unsynced_bytes: u64,
+    /// Bytes of them that a torn write has left.
+    pub left_bytes: u64,
 }
 
 type InodeId = u64;
@@ -79,6 +90,8 @@ struct Inode {
     gathered: Vec<u8>,
     /// Whether turmoil holds content that is not synced.
     dirty: bool,
+    /// Length of the part that is synced.
+    synced_len: u64,
     /// Open files.
     handles: usize,
 }
@@ -90,7 +103,16 @@ pub(crate) struct DiskState {
     /// Bytes that can still be written, if the disk is limited.
     pub free_bytes: Option<u64>,
     busy_until: Duration,
+    /// How long operations take.
     rng: ChaCha8Rng,
+    /// Which operations fail.
+    error_rng: ChaCha8Rng,
+    /// What a torn write leaves.
+    tear_rng: ChaCha8Rng,
+    /// Size of the blocks in which it does.
+    block_bytes: u64,
+    /// What the power cut under way leaves of each file beyond what was synced.
+    torn: Vec<(InodeId, Vec<u8>)>,
     /// turmoil's own disk of this host; reaches it between steps too.
     fs: Option<FsHandle>,
     folders: BTreeSet<String>,
@@ -101,13 +123,18 @@ pub(crate) struct DiskState {
 }
 
 impl DiskState {
-    pub fn new(config: DiskConfig, rng: ChaCha8Rng) -> Self {
+    /// The disk of the host `name`.
+    pub fn new(config: DiskConfig, block_bytes: u64, seed: Seed, name: &str) -> Self {
         Self {
             config,
             errors: DiskErrors::default(),
             free_bytes: None,
             busy_until: Duration::ZERO,
-            rng,
+            rng: seed.stream("disk", name),
+            error_rng: seed.stream("disk-error", name),
+            tear_rng: seed.stream("disk-tear", name),
+            block_bytes: block_bytes.max(1),
+            torn: Vec::new(),
             fs: None,
             folders: ["/".to_owned(), HOME.to_owned()].into(),
             live: BTreeMap::new(),
@@ -133,9 +160,19 @@ impl DiskState {
         self.flush_all(true)
     }
 
-    /// The machine loses power: turmoil gets what it may lose or tear.
-    pub fn before_power_cut(&mut self) -> io::Result<()> {
-        self.flush_all(false)
+    /// The machine loses power, in the middle of a write if `torn`: turmoil gets what it may lose.
+    pub fn before_power_cut(&mut self, torn: bool) -> io::Result<Lost> {
+        self.flush_all(false)?;
+        if torn {
+            self.tear()?;
+        }
+        let dirty = self.inodes.values().filter(|inode| inode.dirty);
+        let unsynced_bytes = dirty.map(|inode| inode.len - inode.synced_len).sum();
+        let left = self.torn.iter().map(|(id, content)| {
+            let synced_len = self.inodes.get(id).map_or(0, |inode| inode.synced_len);
+            content.len() as u64 - synced_len
+        });
+        Ok(Lost { unsynced_bytes, left_bytes: left.sum() })
     }
 
     fn flush_all(&mut self, sync: bool) -> io::Result<()> {
@@ -152,6 +189,38 @@ impl DiskState {
         }
         drop(guard);
         self.fs = Some(fs);
+        Ok(())
+    }
+
+    /// Draws what is left of each file that is not synced: its synced part and so many whole
+    /// blocks of the rest. A file is only ever appended to, or emptied first.
+    fn tear(&mut self) -> io::Result<()> {
+        let Some(fs) = self.fs.take() else {
+            return Ok(());
+        };
+        let guard = fs.enter();
+        for (id, inode) in self.inodes.iter().filter(|(_, inode)| inode.dirty) {
+            let blocks = (inode.len - inode.synced_len).div_ceil(self.block_bytes);
+            let left = self.tear_rng.random_range(0..=blocks);
+            if left > 0 {
+                let mut content = carrier::read(inode_path(*id))?;
+                let end = (inode.synced_len + left * self.block_bytes).min(inode.len);
+                content.truncate(end as usize);
+                self.torn.push((*id, content));
+            }
+        }
+        drop(guard);
+        self.fs = Some(fs);
+        Ok(())
+    }
+
+    /// Puts on the platter what the power cut has left of files that were not synced.
+    fn leave_torn(&mut self) -> io::Result<()> {
+        for (id, content) in std::mem::take(&mut self.torn) {
+            let mut file = carrier::File::create(inode_path(id))?;
+            file.write_all(&content)?;
+            file.sync_all()?;
+        }
         Ok(())
     }
 
@@ -172,11 +241,13 @@ impl DiskState {
             return Ok(());
         };
         let guard = fs.enter();
+        self.leave_torn()?;
         for (id, inode) in &mut self.inodes {
             inode.gathered.clear();
             inode.handles = 0;
             inode.dirty = false;
             inode.len = carrier::metadata(inode_path(*id))?.len();
+            inode.synced_len = inode.len;
         }
         let result = self.collect();
         drop(guard);
@@ -269,7 +340,8 @@ impl DiskState {
         self.flush(id)?;
         if self.inode(id).dirty {
             carrier::File::open(inode_path(id))?.sync_all()?;
-            self.inode(id).dirty = false;
+            let inode = self.inode(id);
+            (inode.dirty, inode.synced_len) = (false, inode.len);
         }
         Ok(())
     }
@@ -284,7 +356,7 @@ impl DiskState {
                 let id = *id;
                 let inode = self.inode(id);
                 inode.gathered.clear();
-                inode.dirty = true;
+                (inode.dirty, inode.synced_len) = (true, 0);
                 let freed = std::mem::take(&mut inode.len);
                 self.give_back(freed);
                 carrier::File::create(inode_path(id))?;
@@ -387,6 +459,16 @@ impl DiskState {
         self.busy_until
     }
 
+    /// Whether an operation fails; a disk that never or always does draws nothing.
+    fn fails(&mut self, kind: Kind) -> bool {
+        let share = match kind {
+            Kind::Read => self.errors.read,
+            Kind::Write => self.errors.write,
+            Kind::Sync => self.errors.sync,
+        };
+        share >= 1.0 || (share > 0.0 && self.error_rng.random::<f64>() < share)
+    }
+
     fn close(&mut self, id: InodeId) {
         let inode = self.inode(id);
         inode.handles = inode.handles.saturating_sub(1);
@@ -453,13 +535,7 @@ impl SimDisk {
         if wait >= Duration::from_millis(1) {
             tokio::time::sleep(wait).await;
         }
-        let errors = self.state.borrow().errors;
-        let fails = match kind {
-            Kind::Read => errors.read,
-            Kind::Write => errors.write,
-            Kind::Sync => errors.sync,
-        };
-        if fails { Err(errno(EIO)) } else { Ok(()) }
+        if self.state.borrow_mut().fails(kind) { Err(errno(EIO)) } else { Ok(()) }
     }
 }
 

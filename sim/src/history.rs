@@ -166,7 +166,10 @@ impl Histories {
                 return None;
             }
             match history.parent {
-                Some((parent, branch)) if offset <= branch => id = parent,
+                // A replica that was promoted before it had anything has a past that nobody saw.
+                Some((parent, branch)) if offset <= branch && self.by_id.contains_key(&parent) => {
+                    id = parent;
+                }
                 _ => return (offset >= history.base).then_some(id),
             }
         }

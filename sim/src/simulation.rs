@@ -40,7 +40,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{DiskConfig, DiskErrors};
+use crate::disk::{DiskConfig, DiskErrors, Lost};
 use crate::env::SimEnv;
 use crate::process::{self, Exit};
 use crate::seed::Seed;
@@ -65,9 +65,8 @@ pub struct SimConfig {
     pub link: LinkConfig,
     /// Every disk, at the start.
     pub disk: DiskConfig,
-    /// A write that is not synced may survive a power cut in part, in blocks of so many bytes.
-    /// `None`: it survives never.
-    pub torn_block_bytes: Option<u64>,
+    /// A torn write survives a power cut in part, in blocks of so many bytes.
+    pub torn_block_bytes: u64,
 }
 
 impl Default for SimConfig {
@@ -78,7 +77,7 @@ impl Default for SimConfig {
             epoch_unix_ms: 1_767_225_600_000,
             link: LinkConfig::default(),
             disk: DiskConfig::default(),
-            torn_block_bytes: Some(4096),
+            torn_block_bytes: 4096,
         }
     }
 }
@@ -134,10 +133,7 @@ impl Simulation {
             .simulation_duration(Duration::MAX)
             .min_message_latency(Duration::ZERO)
             .max_message_latency(Duration::ZERO);
-        if let Some(block) = config.torn_block_bytes {
-            builder.fs().block_size(block);
-        }
-        let world = World::new(seed, config.tick, config.epoch_unix_ms, config.link, config.disk);
+        let world = World::new(seed, &config);
         Self {
             sim: builder.build(),
             world,
@@ -299,16 +295,18 @@ impl Simulation {
         self.on_disk(host, |disk| disk.after_kill())
     }
 
-    /// Cuts the power of the machine. Nothing if it is off.
-    pub fn power_cut(&mut self, name: &str) -> Result {
+    /// Cuts the power of the machine; if `torn`, in the middle of what it has not synced. Nothing if
+    /// it is off.
+    pub fn power_cut(&mut self, name: &str, torn: bool) -> Result<Lost> {
         let host = self.crashable(name)?;
         if self.world.status(host) == HostStatus::Off {
-            return Ok(());
+            return Ok(Lost::default());
         }
-        self.on_disk(host, |disk| disk.before_power_cut())?;
+        let lost = self.on_disk(host, |disk| disk.before_power_cut(torn))?;
         self.world.power_off(host);
         self.sim.crash(self.world.name(host));
-        self.on_disk(host, |disk| disk.after_power_cut())
+        self.on_disk(host, |disk| disk.after_power_cut())?;
+        Ok(lost)
     }
 
     /// Starts the process again, and its machine if that is off; kills it first if it runs.

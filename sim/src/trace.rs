@@ -32,6 +32,12 @@ pub fn header(scenario: &str, seed: u64) -> Value {
     })
 }
 
+/// Whether a line is the first of a trace file.
+pub fn is_header(line: &str) -> bool {
+    let value = serde_json::from_str::<Value>(line);
+    value.is_ok_and(|value| value["kind"] == "header")
+}
+
 /// One event as a line.
 pub fn line(at: Duration, node: &str, event: &Event<'_>) -> Value {
     let mut value = fields(event);
@@ -93,6 +99,10 @@ fn fields(event: &Event<'_>) -> Value {
         Event::MasterLink { host, port, state, reason } => json!({
             "kind": "master-link", "host": host, "port": port, "state": format!("{state:?}"),
             "reason": reason,
+        }),
+        Event::Configured { changed, .. } => json!({
+            "kind": "configured",
+            "changed": changed.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
         }),
         Event::Mark(name) => json!({ "kind": "mark", "name": name }),
         other => json!({ "kind": "other", "text": format!("{other:?}") }),
@@ -176,6 +186,13 @@ impl RollingHash {
                     client_output_bytes,
                 ] {
                     self.number(*size);
+                }
+            }
+            Event::Configured { changed, .. } => {
+                self.number(23);
+                for (name, value) in *changed {
+                    self.bytes(name.as_bytes());
+                    self.bytes(value.as_bytes());
                 }
             }
             other => self.text(&format!("{other:?}")),

@@ -171,3 +171,40 @@ fn what_cannot_be_written_is_said() {
     assert_eq!(code, 2);
     assert!(errors.contains("cannot make the folder big.toml"), "{errors}");
 }
+
+#[test]
+fn a_run_that_fails_is_kept_with_its_trace() {
+    let folder = folder("kept");
+    std::fs::write(folder.join("big.toml"), FAILS).expect("a file");
+    let (code, out, err) = replisim(&folder, &["run", "big.toml"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.contains("kept: target/sim/big/3 (capsule.toml, trace.jsonl)"), "{out}");
+    let latest = folder.join("target/sim/latest");
+    assert_eq!(std::fs::read_link(&latest).expect("a link"), Path::new("big/3"));
+    let (code, out, err) = replisim(&folder, &["replay", "target/sim/latest/capsule.toml"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.contains("the same as in the capsule"), "{out}");
+    // Code that has changed since: the trace beside it says from where on.
+    let capsule = folder.join("target/sim/big/3/capsule.toml");
+    let text = std::fs::read_to_string(&capsule).expect("a capsule");
+    std::fs::write(&capsule, text.replace("rate = 20", "rate = 21")).expect("written");
+    let (_, out, _) = replisim(&folder, &["replay", "target/sim/latest/capsule.toml"]);
+    assert!(out.contains("they part at event"), "{out}");
+    // With traces asked for, it lies among those.
+    let (_, out, _) = replisim(&folder, &["run", "big.toml", "--trace", "traces"]);
+    assert!(out.contains("kept: traces/big/3"), "{out}");
+    assert!(folder.join("traces/big/3/capsule.toml").is_file());
+    // Where nothing can be written the result stands all the same.
+    let (code, out, err) = replisim(&folder, &["run", "big.toml", "--out", "big.toml/x"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("the failure is not kept") && !out.contains("kept:"), "{out}{err}");
+}
+
+#[test]
+fn what_went_well_leaves_nothing() {
+    let folder = folder("well");
+    let text = FAILS.replace("full-syncs = { r1 = 5 }", "");
+    std::fs::write(folder.join("good.toml"), text).expect("a file");
+    assert_eq!(replisim(&folder, &["run", "good.toml"]).0, 0);
+    assert!(!folder.join("target").exists());
+}

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Format;
+use super::artifacts::Artifacts;
 use crate::determinism::{self, Checked};
 use crate::report::{Outcome, Renderer, RunReport, Summary, github, human, jsonl, junit};
 use crate::run::{RunFn, RunOptions, run_caught};
@@ -36,6 +38,9 @@ pub struct Campaign {
     pub fail_fast: bool,
     /// Which runs are made twice and compared.
     pub twice: Checked,
+    /// Where the capsule and the trace of a run that fails are kept; below the folder of the
+    /// traces, if those are written anyway.
+    pub artifacts: Option<PathBuf>,
     /// Print nothing but failures.
     pub quiet: bool,
     /// Print each run.
@@ -43,6 +48,7 @@ pub struct Campaign {
 }
 
 struct Task {
+    /// Its place among the campaign's.
     scenario: usize,
     seed: Seed,
 }
@@ -86,7 +92,7 @@ impl Campaign {
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(tasks as u64), target);
         if let Ok(style) =
-            ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} left  {msg}")
+            ProgressStyle::with_template("{bar:20} {pos}/{len} runs, {eta} left  {wide_msg}")
         {
             bar.set_style(style);
         }
@@ -98,126 +104,174 @@ impl Campaign {
         let begun = now();
         let flags = Arc::new(Flags::default());
         watch_interrupt(&flags)?;
-        let mut tasks = self.tasks();
-        let (mut renderer, bar) = (self.renderer(format), self.progress(tasks.len()));
-        let mut summary = Summary { planned: tasks.len(), ..Summary::default() };
-        let results = self.start(run, &mut tasks, &flags)?;
-
-        let mut waiting: BTreeMap<usize, RunReport> = BTreeMap::new();
-        let mut printer = Printer { next: 0, last: None };
+        let tasks = Arc::new(self.tasks());
+        let bar = self.progress(tasks.len());
+        let mut printer = Printer {
+            campaign: &self,
+            run,
+            tasks: &tasks,
+            renderer: self.renderer(format),
+            summary: Summary { planned: tasks.len(), ..Summary::default() },
+            artifacts: self.artifacts(),
+            waiting: BTreeMap::new(),
+            next: 0,
+            open: None,
+        };
+        let results = self.start(run, &tasks, &flags)?;
         loop {
             match results.recv_timeout(Duration::from_millis(50)) {
                 Ok((index, report)) => {
                     bar.inc(1);
-                    bar.set_message(report.scenario.clone());
-                    summary.add(&report);
-                    waiting.insert(index, report);
-                    let ends = |index: usize| {
-                        tasks.get(index + 1).is_none_or(|t| t.scenario != tasks[index].scenario)
-                    };
-                    bar.suspend(|| printer.print(&mut waiting, &ends, renderer.as_mut(), out))?;
+                    let name = report.scenario.clone();
+                    printer.waiting.insert(index, report);
+                    bar.suspend(|| printer.print(out))?;
+                    let bad = printer.summary.failed + printer.summary.errors;
+                    bar.set_message(format!("{bad} failed, {name}"));
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 // Runs that have begun may take long: what is known is printed without them.
-                Err(mpsc::RecvTimeoutError::Timeout)
-                    if flags.interrupted.load(Ordering::SeqCst) =>
-                {
-                    break;
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) if flags.interrupted() => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => bar.tick(),
             }
         }
         bar.finish_and_clear();
-        printer.rest(waiting, renderer.as_mut(), out)?;
+        printer.rest(out)?;
+        let Printer { mut renderer, mut summary, .. } = printer;
         summary.wall_time = begun.elapsed();
         renderer.end(out, &summary)?;
-        Ok(exit_code(&summary, flags.interrupted.load(Ordering::SeqCst)))
+        Ok(exit_code(&summary, flags.interrupted()))
     }
 
-    /// Starts all tasks; their reports come with the index of their task, in any order.
+    fn artifacts(&self) -> Option<Artifacts> {
+        let traced = self.options.trace.clone();
+        let root = traced.clone().or_else(|| self.artifacts.clone())?;
+        Some(Artifacts::new(root, traced.is_some()))
+    }
+
+    /// Starts the workers; reports come with the index of their task, in any order.
     fn start(
         &self,
         run: RunFn,
-        tasks: &mut [Task],
+        tasks: &Arc<Vec<Task>>,
         flags: &Arc<Flags>,
     ) -> io::Result<mpsc::Receiver<(usize, RunReport)>> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.jobs)
-            .stack_size(STACK)
-            .build()
-            .map_err(io::Error::other)?;
-        let (sender, receiver) = mpsc::channel();
-        let (twice, fail_fast) = (self.twice, self.fail_fast);
-        for (index, task) in tasks.iter().enumerate() {
-            let Some((path, scenario)) = self.scenarios.get(task.scenario) else { continue };
-            let (path, scenario, seed) = (path.clone(), scenario.clone(), task.seed);
-            let (sender, flags, mut options) =
-                (sender.clone(), Arc::clone(flags), self.options.clone());
-            let twice = twice.chooses(seed);
-            options.keep_trace |= twice;
-            pool.spawn_fifo(move || {
-                if flags.stop.load(Ordering::SeqCst) {
-                    return;
+        // Bounded: workers wait for the one who prints.
+        let (sender, receiver) = mpsc::sync_channel(self.jobs * 4);
+        let next = Arc::new(AtomicUsize::new(0));
+        let scenarios = Arc::new(self.scenarios.clone());
+        for number in 0..self.jobs.min(tasks.len()) {
+            let worker = Worker {
+                run,
+                scenarios: Arc::clone(&scenarios),
+                options: self.options.clone(),
+                twice: self.twice,
+            };
+            let (tasks, next, flags) = (Arc::clone(tasks), Arc::clone(&next), Arc::clone(flags));
+            let (sender, fail_fast) = (sender.clone(), self.fail_fast);
+            let work = move || {
+                while !flags.stop.load(Ordering::SeqCst) {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(task) = tasks.get(index) else { return };
+                    let report = worker.make(task);
+                    if fail_fast && report.outcome != Outcome::Pass {
+                        flags.stop.store(true, Ordering::SeqCst);
+                    }
+                    if sender.send((index, report)).is_err() {
+                        return; // nobody listens any more
+                    }
                 }
-                let mut report = run_caught(run, &scenario, seed, &options);
-                if twice {
-                    // The trace's file is that of the first run.
-                    let again = RunOptions { trace: None, ..options };
-                    compare(&mut report, &run_caught(run, &scenario, seed, &again));
-                }
-                report.path = Some(path);
-                if fail_fast && report.outcome != Outcome::Pass {
-                    flags.stop.store(true, Ordering::SeqCst);
-                }
-                // Nobody listens any more after an interrupt.
-                let _ = sender.send((index, report));
-            });
+            };
+            let name = format!("run-{number}");
+            std::thread::Builder::new().name(name).stack_size(STACK).spawn(work)?;
         }
         Ok(receiver)
     }
 }
 
-/// Prints reports in order as soon as those before them are there.
-struct Printer {
-    next: usize,
-    last: Option<String>,
+/// Makes runs, one after the other.
+struct Worker {
+    run: RunFn,
+    scenarios: Arc<Vec<(PathBuf, Scenario)>>,
+    options: RunOptions,
+    twice: Checked,
 }
 
-impl Printer {
-    fn print(
-        &mut self,
-        waiting: &mut BTreeMap<usize, RunReport>,
-        ends: &dyn Fn(usize) -> bool,
-        renderer: &mut dyn Renderer,
-        out: &mut dyn io::Write,
-    ) -> io::Result<()> {
-        while let Some(report) = waiting.remove(&self.next) {
-            renderer.run(out, &report)?;
-            self.last = Some(report.scenario);
-            if ends(self.next) {
-                renderer.scenario_end(out)?;
-                self.last = None;
-            }
+impl Worker {
+    fn make(&self, task: &Task) -> RunReport {
+        let (path, scenario) = &self.scenarios[task.scenario];
+        let twice = self.twice.chooses(task.seed);
+        let mut options = self.options.clone();
+        options.keep_trace |= twice;
+        let mut report = run_caught(self.run, scenario, task.seed, &options);
+        if twice {
+            // The trace's file is that of the first run.
+            let again = RunOptions { trace: None, ..options };
+            compare(&mut report, &run_caught(self.run, scenario, task.seed, &again));
+        }
+        report.path = Some(path.clone());
+        report
+    }
+}
+
+/// Prints reports in order as soon as those before them are there.
+struct Printer<'a> {
+    campaign: &'a Campaign,
+    run: RunFn,
+    tasks: &'a [Task],
+    renderer: Box<dyn Renderer>,
+    summary: Summary,
+    artifacts: Option<Artifacts>,
+    /// Reports that came before their turn.
+    waiting: BTreeMap<usize, RunReport>,
+    next: usize,
+    /// The scenario of which some runs were printed, and perhaps not all.
+    open: Option<usize>,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        while let Some(report) = self.waiting.remove(&self.next) {
+            self.one(self.next, report, out)?;
             self.next += 1;
         }
         Ok(())
     }
 
     /// What came after a gap: some runs were not made.
-    fn rest(
-        mut self,
-        waiting: BTreeMap<usize, RunReport>,
-        renderer: &mut dyn Renderer,
+    fn rest(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        for (index, report) in std::mem::take(&mut self.waiting) {
+            self.one(index, report, out)?;
+        }
+        self.end_of_scenario(None, out)
+    }
+
+    fn one(
+        &mut self,
+        index: usize,
+        mut report: RunReport,
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
-        for report in waiting.into_values() {
-            if self.last.as_ref().is_some_and(|last| *last != report.scenario) {
-                renderer.scenario_end(out)?;
-            }
-            renderer.run(out, &report)?;
-            self.last = Some(report.scenario);
+        let scenario = self.tasks[index].scenario;
+        self.end_of_scenario(Some(scenario), out)?;
+        self.open = Some(scenario);
+        if let Some(artifacts) = &mut self.artifacts {
+            artifacts.keep(&self.campaign.scenarios[scenario].1, &mut report, self.run);
         }
-        if self.last.is_some() { renderer.scenario_end(out) } else { Ok(()) }
+        self.summary.add(&report);
+        self.renderer.run(out, &report)?;
+        if self.tasks.get(index + 1).is_none_or(|next| next.scenario != scenario) {
+            self.end_of_scenario(None, out)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the scenario that is open, unless it is `next`.
+    fn end_of_scenario(&mut self, next: Option<usize>, out: &mut dyn io::Write) -> io::Result<()> {
+        if self.open.is_none() || self.open == next {
+            return Ok(());
+        }
+        self.open = None;
+        self.renderer.scenario_end(out)
     }
 }
 
@@ -263,9 +317,15 @@ fn compare(first: &mut RunReport, second: &RunReport) {
 pub(super) fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     let flags = Arc::clone(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    // From here on, not only once the thread has come to it.
+    let interrupt = {
+        let _entered = runtime.enter();
+        signal(SignalKind::interrupt())
+    };
+    let mut interrupt = interrupt?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            while interrupt.recv().await.is_some() {
                 if flags.interrupted.swap(true, Ordering::SeqCst) {
                     std::process::exit(130);
                 }

@@ -11,6 +11,15 @@ use crate::explore::marks;
 /// Name of the report in the folder of a campaign.
 pub(super) const FILE: &str = "report.txt";
 
+/// What may lie in the folder of a cause.
+pub(super) const FILES_OF_A_GROUP: [&str; 4] =
+    ["capsule.toml", "capsule.trace.jsonl", "shrunk.toml", "shrunk.trace.jsonl"];
+
+/// How a campaign ends: a run that differed from itself is worse than one that failed.
+pub(super) fn exit_code(findings: &Findings) -> u8 {
+    if findings.parted_runs > 0 { 3 } else { u8::from(findings.groups.failures() > 0) }
+}
+
 /// Where the capsule of a cause lies.
 pub(super) fn capsule(folder: &Path, cause: &Cause) -> PathBuf {
     folder.join(cause.slug()).join("capsule.toml")
@@ -19,11 +28,18 @@ pub(super) fn capsule(folder: &Path, cause: &Cause) -> PathBuf {
 /// Marks, those never reached, and failures by what broke. Must never: show wall-clock time.
 pub(super) fn write(to: &mut dyn Write, findings: &Findings, folder: &Path) -> io::Result<()> {
     writeln!(to, "marks (runs that reached it, times in all):")?;
-    for (name, (runs, times)) in &findings.marks {
+    let mut never = Vec::new();
+    let mut reached = Vec::new();
+    for (id, name) in (0..).zip(marks::all()) {
+        match findings.marks.get(&id) {
+            Some((runs, times)) => reached.push((name, runs, times)),
+            None => never.push(name),
+        }
+    }
+    reached.sort_unstable();
+    for (name, runs, times) in reached {
         writeln!(to, "  {name:42} {runs:>8} {times:>10}")?;
     }
-    let never: Vec<&str> =
-        marks::all().filter(|name| !findings.marks.contains_key(*name)).collect();
     if never.is_empty() {
         writeln!(to, "every mark was reached")?;
     } else {
@@ -51,11 +67,12 @@ pub(super) fn write(to: &mut dyn Write, findings: &Findings, folder: &Path) -> i
 /// Runs, marks and failures in one line.
 pub(super) fn totals(findings: &Findings) -> String {
     format!(
-        "{}, {:.0} s simulated, {} of {} marks, {} in {}",
+        "{}, {:.0} s simulated, {} of {} marks, {} of them together, {} in {}",
         count(findings.runs as usize, "run"),
         findings.sim_time.as_secs_f64(),
         findings.marks.len(),
         marks::all().count(),
+        count(findings.pairs.len(), "pair"),
         count(findings.groups.failures() as usize, "failure"),
         count(findings.groups.by_cause.len(), "group"),
     )

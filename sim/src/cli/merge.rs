@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use super::{Stop, findings};
 use crate::explore::campaign::Findings;
-use crate::explore::profile::Profile;
-use crate::explore::results::{Line, Merger};
+use crate::explore::results::{Key, Merger};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MergeArgs {
@@ -19,37 +18,36 @@ pub(super) struct MergeArgs {
     out: PathBuf,
 }
 
-/// All runs, by what names them.
-type Lines = BTreeMap<(Profile, u64), Line>;
-
 pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Stop> {
-    let (mut merger, mut lines, mut from) = (Merger::default(), Lines::new(), BTreeMap::new());
+    let (mut merger, mut from) = (Merger::default(), BTreeMap::new());
     for dir in &args.dirs {
-        let mut each = |line: Line| {
-            let key = (line.profile, line.run.seed.0);
-            from.insert(key, dir.as_path());
-            lines.insert(key, line);
-            Ok(())
+        let mut new = |key: &Key| {
+            from.insert(key.clone(), dir.as_path());
         };
-        merger.read(dir, &mut each).map_err(Stop::Usage)?;
+        merger.read(dir, &mut new).map_err(Stop::Usage)?;
     }
     let mut all = Findings::default();
     let mut examples = BTreeMap::new();
-    for (key, line) in &lines {
+    for (key, line) in &merger.lines {
         if let Some(cause) = all.add(line.run.clone()) {
             examples.insert(cause, from[key]);
         }
     }
     for (cause, dir) in examples {
-        copy(&findings::capsule(dir, &cause), &findings::capsule(&args.out, &cause))
-            .map_err(Stop::Usage)?;
+        let to = findings::capsule(&args.out, &cause);
+        for name in findings::FILES_OF_A_GROUP {
+            let from = findings::capsule(dir, &cause).with_file_name(name);
+            copy(&from, &to.with_file_name(name)).map_err(Stop::Usage)?;
+        }
     }
-    merger.write(&args.out, &lines)?;
+    merger
+        .write(&args.out)
+        .map_err(|error| Stop::Usage(format!("cannot write to {}: {error}", args.out.display())))?;
     findings::publish(&all, &args.out)?;
-    Ok(ExitCode::from(u8::from(all.groups.failures() > 0)))
+    Ok(ExitCode::from(findings::exit_code(&all)))
 }
 
-/// Copies a capsule; one that is not there (its process was killed before) is no reason to stop.
+/// Copies a file; one that is not there (its process was killed before) is no reason to stop.
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let same = from.canonicalize().ok().is_some_and(|path| to.canonicalize().ok() == Some(path));
     if same || !from.exists() {

@@ -4,6 +4,7 @@
 //! 2 usage or scenario error, 3 not deterministic, 4 no verdict, 130 interrupted. Must never:
 //! know how a run is made; that is the [`RunFn`] it is given.
 
+mod artifacts;
 mod campaign;
 mod explore;
 pub mod find;
@@ -87,6 +88,9 @@ struct RunArgs {
     /// Writes a trace of each run below this folder
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
+    /// Where the capsule and the trace of a run that fails are kept; with --trace, there
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    out: PathBuf,
     /// Stops at the first run that does not pass
     #[arg(long)]
     fail_fast: bool,
@@ -130,6 +134,8 @@ enum Stop {
     Usage(String),
     /// The output could not be written.
     Output(io::Error),
+    /// Two runs of one seed differed.
+    NotDeterministic(String),
 }
 
 impl From<io::Error> for Stop {
@@ -158,6 +164,10 @@ pub fn main(run: RunFn) -> ExitCode {
         Err(Stop::Usage(message)) => {
             let _ = writeln!(anstream::stderr(), "{ERROR} {message}");
             ExitCode::from(2)
+        }
+        Err(Stop::NotDeterministic(message)) => {
+            let _ = writeln!(anstream::stderr(), "{ERROR} {message}");
+            ExitCode::from(3)
         }
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Stop::Output(error)) => {
@@ -285,6 +295,7 @@ fn run_command(args: &RunArgs, run: RunFn) -> Result<ExitCode, Stop> {
             ..RunOptions::default()
         },
         fail_fast: args.fail_fast,
+        artifacts: Some(args.out.clone()),
         twice: if args.twice { Checked::ALL } else { args.check_determinism },
         quiet: args.quiet,
         verbose: args.verbose,

@@ -10,7 +10,7 @@ use super::Stop;
 use crate::explore::capsule::{self, Replay};
 use crate::report::{Outcome, RunReport, events, human, seconds};
 use crate::run::{RunFn, RunOptions};
-use crate::trace::first_difference;
+use crate::trace::{self, first_difference};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayArgs {
@@ -44,9 +44,12 @@ impl FromStr for Verbose {
 }
 
 /// The trace that was written with a capsule: `NAME.trace.jsonl` beside `NAME.toml`.
-pub(super) fn trace_of(file: &Path) -> PathBuf {
+fn trace_of(file: &Path) -> PathBuf {
     file.with_extension("trace.jsonl")
 }
+
+/// The trace that `run` kept in the folder of a failure.
+const TRACE_OF_A_RUN: &str = "trace.jsonl";
 
 /// Writes the trace of a run beside its capsule.
 pub(super) fn write_trace(file: &Path, report: &RunReport) -> Result<(), Stop> {
@@ -55,13 +58,22 @@ pub(super) fn write_trace(file: &Path, report: &RunReport) -> Result<(), Stop> {
     capsule::write_text(&trace_of(file), &text).map_err(Stop::Usage)
 }
 
+/// The trace beside a capsule, without the header that one written by `run` has.
 fn old_trace(file: &Path) -> Result<Option<Vec<String>>, Stop> {
-    let path = trace_of(file);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Stop::Usage(format!("cannot read {}: {error}", path.display()))),
+    for path in [trace_of(file), file.with_file_name(TRACE_OF_A_RUN)] {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let header = text.lines().next().is_some_and(trace::is_header);
+                let lines = text.lines().skip(usize::from(header));
+                return Ok(Some(lines.map(str::to_owned).collect()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Stop::Usage(format!("cannot read {}: {error}", path.display())));
+            }
+        }
     }
+    Ok(None)
 }
 
 pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {

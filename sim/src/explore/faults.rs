@@ -8,8 +8,8 @@ use super::profile::Profile;
 use super::swarm::Dice;
 use crate::scenario::{
     Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, FullDisk, Jump, Lag,
-    Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Shutdown, Slow, SlowDisk, Spot,
-    Time, Unit,
+    Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Share, Shutdown, Slow, SlowDisk,
+    Spot, Time, Unit,
 };
 use crate::seed::Seed;
 
@@ -208,7 +208,8 @@ impl Maker<'_> {
             }
             Family::PowerCut => {
                 let duration = self.lasting(at_ms, 6_000);
-                one(Action::PowerCut(PowerCut { node: names(), torn: None, duration }))
+                let torn = self.dice.chance(0.5).then_some(true);
+                one(Action::PowerCut(PowerCut { node: names(), torn, duration }))
             }
             Family::Restart => one(Action::restart(names())),
             Family::Shutdown => {
@@ -283,7 +284,9 @@ impl Maker<'_> {
                     DiskOperation::Read,
                     DiskOperation::Any,
                 ]);
-                Action::DiskError(DiskError { node, on: Some(on), chance: None, duration })
+                let chance = self.dice.chance(0.4);
+                let chance = chance.then(|| Share(self.dice.number(1, 9) as f64 / 10.0));
+                Action::DiskError(DiskError { node, on: Some(on), chance, duration })
             }
             _ => {
                 let ms = self.dice.magnitude(50, 20_000);

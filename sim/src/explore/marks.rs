@@ -7,6 +7,28 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     MARKS.iter().chain(crate::witness::MARKS).copied()
 }
 
+/// Place of a mark among [`all`]: short where a name would be kept a hundred thousand times.
+pub type MarkId = u16;
+
+/// The name of a mark.
+pub fn name(id: MarkId) -> &'static str {
+    all().nth(usize::from(id)).unwrap_or("unknown")
+}
+
+/// Marks with their numbers, in their order. One that is not listed is left out: the test below
+/// keeps the list whole.
+pub fn numbered(marks: &[(String, u64)]) -> Vec<(MarkId, u64)> {
+    let times = |name: &str| marks.iter().find(|(other, _)| other == name).map(|(_, times)| *times);
+    (0..).zip(all()).filter_map(|(id, name)| Some((id, times(name)?))).collect()
+}
+
+/// Every two of them.
+pub fn pairs(marks: &[(MarkId, u64)]) -> impl Iterator<Item = (MarkId, MarkId)> + '_ {
+    marks.iter().enumerate().flat_map(move |(index, (first, _))| {
+        marks[index + 1..].iter().map(move |(second, _)| (*first, *second))
+    })
+}
+
 /// Names of the node's marks, sorted.
 pub const MARKS: &[&str] = &[
     "ack-beyond-our-offset",
@@ -85,6 +107,16 @@ mod tests {
         for name in &listed {
             assert!(text.contains(&format!("\"{name}\"")), "the node knows no {name}");
         }
+    }
+
+    #[test]
+    fn numbers_and_pairs() {
+        let marks = [("transaction-cut".to_owned(), 3), ("backlog-expired".to_owned(), 2)];
+        let numbered = numbered(&marks);
+        assert_eq!(numbered.iter().map(|(_, times)| *times).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(name(numbered[0].0), "backlog-expired");
+        assert_eq!(pairs(&numbered).collect::<Vec<_>>(), [(numbered[0].0, numbered[1].0)]);
+        assert_eq!(pairs(&numbered[..1]).count(), 0);
     }
 
     #[test]

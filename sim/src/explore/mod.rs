@@ -2,6 +2,7 @@
 //!
 //! - [`generate`]: a seed becomes a [`Scenario`](crate::scenario::Scenario);
 //! - [`campaign`]: many seeds at once, in bounded memory;
+//! - [`guided`]: a campaign that varies what reached something new;
 //! - [`group`]: failures by what broke, not by seed;
 //! - [`capsule`]: a failing run as one file, and its replay;
 //! - [`profile`], [`shard`]: where a campaign looks, and which share of it one process takes;
@@ -18,7 +19,9 @@ mod faults;
 mod finale;
 mod generate;
 pub mod group;
+pub mod guided;
 pub mod marks;
+mod mutate;
 mod options;
 pub mod profile;
 pub mod results;

@@ -1,7 +1,8 @@
 //! What a campaign leaves behind: `results.jsonl`, a header and then a line for each run.
 //!
-//! Lines stand in the order in which runs ended; whoever reads them must not care. Must never:
-//! hold wall-clock time, so that the same seeds leave the same lines.
+//! Lines stand in the order in which runs ended; whoever reads them must not care. They name marks
+//! by their place in the header's list, so that a run takes about 150 bytes. Must never: hold
+//! wall-clock time, so that the same seeds leave the same lines.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,9 +10,9 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::campaign::Result as Run;
+use super::marks;
 use super::profile::Profile;
 use crate::trace;
 
@@ -19,7 +20,7 @@ use crate::trace;
 pub const FILE: &str = "results.jsonl";
 
 /// Version of the lines.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// First line: which code made the runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,14 @@ struct Header {
     schema: u32,
     commit: String,
     lockfile: String,
+    /// What the numbers of marks stand for.
+    marks: Vec<String>,
+}
+
+/// What a header of any version has.
+#[derive(Deserialize)]
+struct AnyHeader {
+    schema: u32,
 }
 
 impl Header {
@@ -35,25 +44,54 @@ impl Header {
             schema: SCHEMA,
             commit: trace::COMMIT.to_owned(),
             lockfile: trace::LOCKFILE.to_owned(),
+            marks: marks::all().map(str::to_owned).collect(),
         }
+    }
+
+    /// Reads a first line.
+    fn read(text: &str) -> Result<Self, String> {
+        let any: AnyHeader = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if any.schema != SCHEMA {
+            return Err(format!("schema {}, this program knows {SCHEMA}", any.schema));
+        }
+        let header: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if header.marks != Self::ours().marks {
+            return Err(format!("it is of commit {}, which has other marks", header.commit));
+        }
+        Ok(header)
     }
 }
 
-/// One run and the profile under which its world was made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Line {
+/// Which campaign a run was part of: what makes a seed mean one run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
     /// The profile.
     pub profile: Profile,
+    /// The share, like `2/4`, of a guided campaign: each learns from its own runs. `None`: a seed
+    /// meant the same run in every share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guided: Option<String>,
+}
+
+/// One run, and the campaign under which its world was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The campaign.
+    #[serde(flatten)]
+    pub part: Part,
     /// The run.
     #[serde(flatten)]
     pub run: Run,
 }
 
+/// What names a run.
+pub type Key = (Part, u64);
+
 /// Writes the file, a line at a time.
 #[derive(Debug)]
 pub struct Writer {
     to: BufWriter<File>,
-    profile: Profile,
+    part: Part,
 }
 
 impl Writer {
@@ -61,12 +99,13 @@ impl Writer {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(folder: &Path, profile: Profile) -> io::Result<Self> {
+    pub fn create(folder: &Path, part: Part) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mut to = BufWriter::new(File::create(folder.join(FILE))?);
         serde_json::to_writer(&mut to, &Header::ours())?;
         to.write_all(b"\n")?;
-        Ok(Self { to, profile })
+        to.flush()?;
+        Ok(Self { to, part })
     }
 
     /// Adds a run.
@@ -74,7 +113,7 @@ impl Writer {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&mut self, run: &Run) -> io::Result<()> {
-        serde_json::to_writer(&mut self.to, &Line { profile: self.profile, run: run.clone() })?;
+        serde_json::to_writer(&mut self.to, &Line { part: self.part.clone(), run: run.clone() })?;
         self.to.write_all(b"\n")
     }
 
@@ -91,21 +130,18 @@ impl Writer {
 #[derive(Debug, Default)]
 pub struct Merger {
     header: Option<Header>,
-    /// Hash of the line of each run: what is merged twice counts once.
-    seen: BTreeMap<(Profile, u64), u64>,
+    /// Every run.
+    pub lines: BTreeMap<Key, Line>,
 }
 
 impl Merger {
-    /// Gives `each` every run of `folder` that has not been seen before.
+    /// Takes every run of `folder`. What has been seen before counts once; `new` is told of the
+    /// others.
     ///
     /// # Errors
     /// When the file cannot be read, is of other code than those before, or holds another result
     /// of a run that was seen.
-    pub fn read(
-        &mut self,
-        folder: &Path,
-        each: &mut dyn FnMut(Line) -> Result<(), String>,
-    ) -> Result<(), String> {
+    pub fn read(&mut self, folder: &Path, new: &mut dyn FnMut(&Key)) -> Result<(), String> {
         let path = folder.join(FILE);
         let fail = |what: String| format!("{}: {what}", path.display());
         let file = File::open(&path).map_err(|error| fail(error.to_string()))?;
@@ -120,19 +156,22 @@ impl Merger {
             if length == 0 || !text.ends_with('\n') {
                 break;
             }
-            let bad = |error: serde_json::Error| fail(format!("line {number}: {error}"));
+            let bad = |error: String| fail(format!("line {number}: {error}"));
             if number == 1 {
-                self.header(serde_json::from_str(&text).map_err(bad)?).map_err(fail)?;
+                self.header(Header::read(&text).map_err(bad)?).map_err(fail)?;
                 continue;
             }
-            let line: Line = serde_json::from_str(&text).map_err(bad)?;
-            let hash = xxh3_64(text.as_bytes());
-            match self.seen.insert((line.profile, line.run.seed.0), hash) {
-                None => each(line)?,
-                Some(before) if before == hash => {}
+            let line: Line = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+            let key = (line.part.clone(), line.run.seed.0);
+            match self.lines.get(&key) {
+                None => {
+                    new(&key);
+                    self.lines.insert(key, line);
+                }
+                Some(before) if *before == line => {}
                 Some(_) => {
-                    return Err(fail(format!(
-                        "line {number}: seed {} has had another result: it is not deterministic",
+                    return Err(bad(format!(
+                        "seed {} has had another result: it is not deterministic",
                         line.run.seed
                     )));
                 }
@@ -145,9 +184,6 @@ impl Merger {
     }
 
     fn header(&mut self, header: Header) -> Result<(), String> {
-        if header.schema != SCHEMA {
-            return Err(format!("schema {}, this program knows {SCHEMA}", header.schema));
-        }
         match &self.header {
             Some(first) if *first != header => Err(format!(
                 "it is of commit {}, the folders before are of {}: seeds mean other runs there",
@@ -160,11 +196,11 @@ impl Merger {
         }
     }
 
-    /// Writes what `lines` hold into `folder`, as a campaign would have.
+    /// Writes all runs into `folder`, as a campaign would have.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(&self, folder: &Path, lines: &BTreeMap<(Profile, u64), Line>) -> io::Result<()> {
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         // Written aside first: the folder may be one of those that were read.
         let aside = folder.join("results.jsonl.new");
@@ -172,7 +208,7 @@ impl Merger {
         let header = self.header.clone().unwrap_or_else(Header::ours);
         serde_json::to_writer(&mut to, &header)?;
         to.write_all(b"\n")?;
-        for line in lines.values() {
+        for line in self.lines.values() {
             serde_json::to_writer(&mut to, line)?;
             to.write_all(b"\n")?;
         }

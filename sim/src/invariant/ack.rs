@@ -51,6 +51,13 @@ impl Ack {
             .filter(|node| *node != sight.node)
             .filter(|node| !cluster.nodes[*node].up || has_applied(cluster, state, *node, target))
             .count();
+        // A machine that lost power leaves a link behind, and comes back on another: what it
+        // acknowledged in its former life counts, as in Redis, until the link is found dead.
+        let ghosts = state.replicas.values().filter(|view| {
+            view.acked >= target
+                && view.node.is_some_and(|node| cluster.nodes[node].life != view.life)
+        });
+        let applied = applied + ghosts.count();
         if counted > applied {
             found.violation(
                 &state.name,

@@ -7,7 +7,7 @@ use anstream::adapter::strip_str;
 
 use super::{Outcome, Renderer, RunReport, Summary, seconds};
 
-/// Failures of one scenario that are shown in full; more are only counted.
+/// Failures of one scenario that are shown in full, unless all are asked for.
 const SHOWN: usize = 5;
 
 /// The renderer. It writes ANSI colours; whoever owns the output strips them where unwanted.
@@ -16,8 +16,56 @@ pub struct Human {
     verbose: bool,
     quiet: bool,
     width: usize,
-    seen: Vec<RunReport>,
+    row: Row,
+    /// Runs of the scenario that are told: all, or the first that failed.
+    told: Vec<RunReport>,
     header: bool,
+}
+
+/// The runs of one scenario so far.
+#[derive(Debug, Default)]
+struct Row {
+    name: String,
+    sum: Summary,
+    full_syncs: u64,
+    partial_syncs: u64,
+    events: u64,
+}
+
+impl Row {
+    fn add(&mut self, report: &RunReport) {
+        if self.name.is_empty() {
+            self.name.clone_from(&report.scenario);
+        }
+        self.sum.planned += 1;
+        self.sum.add(report);
+        self.sum.wall_time += report.wall_time;
+        self.full_syncs += report.full_syncs;
+        self.partial_syncs += report.partial_syncs;
+        self.events += report.events;
+    }
+
+    fn bad(&self) -> usize {
+        self.sum.failed + self.sum.errors
+    }
+
+    fn text(&self, width: usize) -> String {
+        let (mark, colour) = match (self.sum.failed, self.sum.errors) {
+            (0, 0) => ("ok  ", GREEN),
+            (0, _) => ("ERR ", RED),
+            _ => ("FAIL", RED),
+        };
+        format!(
+            "{colour}{mark}{RESET}  {:<width$}  {:>7}  {:>5}  {:>8}  {:>9}  {:>11}  {:>8}\n",
+            self.name,
+            format!("{}/{}", self.sum.passed, self.sum.planned),
+            self.full_syncs,
+            self.partial_syncs,
+            self.events,
+            seconds(self.sum.sim_time),
+            seconds(self.sum.wall_time),
+        )
+    }
 }
 
 const GREEN: &str = "\x1b[32m";
@@ -30,30 +78,6 @@ impl Human {
     /// `width` is that of the longest name; `verbose` shows each run, `quiet` only failures.
     pub fn new(width: usize, verbose: bool, quiet: bool) -> Self {
         Self { verbose, quiet, width, ..Self::default() }
-    }
-
-    fn row(&self) -> String {
-        let count = |outcome| self.seen.iter().filter(|report| report.outcome == outcome).count();
-        let (passed, all) = (count(Outcome::Pass), self.seen.len());
-        let (mark, colour) = match (count(Outcome::Fail), count(Outcome::Error)) {
-            (0, 0) => ("ok  ", GREEN),
-            (0, _) => ("ERR ", RED),
-            _ => ("FAIL", RED),
-        };
-        let sum = |what: fn(&RunReport) -> u64| self.seen.iter().map(what).sum::<u64>();
-        let name = self.seen.first().map_or("", |report| report.scenario.as_str());
-        let sim = self.seen.iter().map(|report| report.sim_time).sum();
-        let wall = self.seen.iter().map(|report| report.wall_time).sum();
-        format!(
-            "{colour}{mark}{RESET}  {name:<width$}  {:>7}  {:>5}  {:>8}  {:>9}  {:>11}  {:>8}\n",
-            format!("{passed}/{all}"),
-            sum(|report| report.full_syncs),
-            sum(|report| report.partial_syncs),
-            sum(|report| report.events),
-            seconds(sim),
-            seconds(wall),
-            width = self.width,
-        )
     }
 
     fn failure(report: &RunReport, text: &mut String) {
@@ -81,6 +105,9 @@ impl Human {
             let _ = writeln!(text, "    {line}");
         }
         let _ = writeln!(text, "    replay: {BOLD}{}{RESET}", report.replay());
+        if let Some(folder) = &report.kept {
+            let _ = writeln!(text, "    kept: {} (capsule.toml, trace.jsonl)", folder.display());
+        }
     }
 }
 
@@ -109,7 +136,11 @@ pub fn summary_line(summary: &Summary) -> String {
 
 impl Renderer for Human {
     fn run(&mut self, _out: &mut dyn io::Write, report: &RunReport) -> io::Result<()> {
-        self.seen.push(report.clone());
+        self.row.add(report);
+        let bad = report.outcome != Outcome::Pass;
+        if self.verbose || (bad && self.told.len() < SHOWN) {
+            self.told.push(report.clone());
+        }
         Ok(())
     }
 
@@ -130,12 +161,11 @@ impl Renderer for Human {
                 width = self.width,
             );
         }
-        let bad: Vec<_> =
-            self.seen.iter().filter(|report| report.outcome != Outcome::Pass).collect();
-        if !self.quiet || !bad.is_empty() {
-            text.push_str(&self.row());
+        let (row, told) = (std::mem::take(&mut self.row), std::mem::take(&mut self.told));
+        if !self.quiet || row.bad() > 0 {
+            text.push_str(&row.text(self.width));
         }
-        for report in self.seen.iter().filter(|_| self.verbose) {
+        for report in told.iter().filter(|_| self.verbose) {
             let hash = format!("{:016x}", report.trace_hash);
             let _ = writeln!(
                 text,
@@ -150,17 +180,17 @@ impl Renderer for Human {
                 let _ = writeln!(text, "        {DIM}{mark}: {count}{RESET}");
             }
         }
-        let shown = if self.verbose { bad.len() } else { SHOWN };
-        for report in bad.iter().take(shown) {
+        let mut shown = 0;
+        for report in told.iter().filter(|report| report.outcome != Outcome::Pass) {
             Self::failure(report, &mut text);
+            shown += 1;
         }
-        if bad.len() > shown {
-            let _ = writeln!(text, "\n    and {} more; -v shows them all", bad.len() - shown);
+        if row.bad() > shown {
+            let _ = writeln!(text, "\n    and {} more; -v shows them all", row.bad() - shown);
         }
-        if !bad.is_empty() {
+        if row.bad() > 0 {
             text.push('\n');
         }
-        self.seen.clear();
         out.write_all(text.as_bytes())?;
         out.flush()
     }

@@ -88,6 +88,8 @@ pub struct RunReport {
     pub trace: Vec<String>,
     /// The run in lines for people, if it was to be told.
     pub story: Vec<String>,
+    /// The folder in which its capsule and its trace were kept.
+    pub kept: Option<PathBuf>,
 }
 
 impl RunReport {
@@ -110,6 +112,7 @@ impl RunReport {
             marks: Vec::new(),
             trace: Vec::new(),
             story: Vec::new(),
+            kept: None,
         }
     }
 

@@ -50,7 +50,13 @@ pub(super) fn reply(command: &str, spec: Option<ReplySpec>) -> Judge {
 }
 
 fn shown(reply: &[u8]) -> String {
-    String::from_utf8_lossy(reply).trim_end().escape_debug().to_string()
+    // Quotes stand in no quotes here.
+    String::from_utf8_lossy(reply)
+        .trim_end()
+        .escape_debug()
+        .to_string()
+        .replace("\\'", "'")
+        .replace("\\\"", "\"")
 }
 
 /// A reply as `redis-cli --raw` prints it: no markers, elements on lines of their own.

@@ -1,16 +1,17 @@
 //! The operator: someone with redis-cli and a way to every node that no fault reaches.
 //!
-//! Each order is a connection of its own, so that one that hangs holds up no other. What came of
-//! an order is judged when it is collected. While there is no order the operator's host runs
-//! nothing.
+//! Each order is a connection of its own, so that one that hangs holds up no other. Orders to one
+//! node that are given together are sent one after the other, each when the one before has been
+//! answered or has had its time. What came of an order is judged when it is collected. While there
+//! is no order the operator's host runs nothing.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::env::SimEnv;
 use crate::process::Exit;
@@ -101,23 +102,62 @@ impl Operator {
 /// Carries out orders until there are none.
 async fn work(env: SimEnv, desk: Rc<RefCell<Desk>>, bell: Rc<Notify>) -> Exit {
     loop {
-        let next = desk.borrow_mut().orders.pop_front();
-        match next {
-            Some(order) => {
-                let (env, desk, bell) = (env.clone(), desk.clone(), bell.clone());
-                tokio::task::spawn_local(async move {
-                    carry_out(env, order, desk).await;
-                    bell.notify_one();
-                });
+        let together = std::mem::take(&mut desk.borrow_mut().orders);
+        if together.is_empty() {
+            if desk.borrow().open == 0 {
+                return Ok(());
             }
-            None if desk.borrow().open == 0 => return Ok(()),
-            None => bell.notified().await,
+            bell.notified().await;
+            continue;
+        }
+        // For each node, who tells when the order before has been answered or had its time.
+        let mut before: BTreeMap<String, oneshot::Receiver<()>> = BTreeMap::new();
+        for order in together {
+            let (done, next) = oneshot::channel();
+            let turn = before.insert(order.node.clone(), next);
+            let (env, desk, bell) = (env.clone(), desk.clone(), bell.clone());
+            tokio::task::spawn_local(async move {
+                carry_out(env, order, Turn { before: turn, done }, desk).await;
+                bell.notify_one();
+            });
         }
     }
 }
 
-async fn carry_out(env: SimEnv, order: Order, desk: Rc<RefCell<Desk>>) {
-    let reply = talk(&env, &order).await;
+/// The place of an order among those that were given together.
+struct Turn {
+    /// Told when the one before has been answered or had its time.
+    before: Option<oneshot::Receiver<()>>,
+    /// Tells the one after it.
+    done: oneshot::Sender<()>,
+}
+
+/// How long an order is waited for by the next: enough for any answer that is not held back, after
+/// a handshake, `AUTH`, and a look into `INFO`.
+fn courtesy(env: &SimEnv, node: &str) -> Duration {
+    let world = env.world();
+    let latency_us = world.host(node).map_or(0, |node| {
+        let there = world.link_config(env.host(), node).latency_max_us;
+        there + world.link_config(node, env.host()).latency_max_us
+    });
+    Duration::from_micros(4 * latency_us) + 10 * world.tick()
+}
+
+async fn carry_out(env: SimEnv, order: Order, turn: Turn, desk: Rc<RefCell<Desk>>) {
+    if let Some(before) = turn.before {
+        // An error: whoever should tell is gone, and it is this one's turn as well.
+        let _ = before.await;
+    }
+    let reply = {
+        let mut talk = std::pin::pin!(talk(&env, &order));
+        let soon = tokio::time::timeout(courtesy(&env, &order.node), &mut talk).await;
+        // Nobody may be waiting for it.
+        let _ = turn.done.send(());
+        match soon {
+            Ok(reply) => reply,
+            Err(_) => talk.await,
+        }
+    };
     let complaint = (order.judge)(reply.map_err(|error| error.to_string()));
     let mut desk = desk.borrow_mut();
     desk.open -= 1;

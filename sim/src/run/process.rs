@@ -12,6 +12,7 @@ use crate::cluster::{Limits, NodeIndex};
 use crate::env::SimEnv;
 use crate::process::Exit;
 use crate::recorder::{NodeProbe, Recorder};
+use crate::scenario::directives;
 use crate::scenario::{NodeSpec, ResolvedScenario, WorkloadSpec};
 use crate::simulation::Simulation;
 use crate::workload::Target;
@@ -23,7 +24,8 @@ const CONFIG_FILE: &str = "redis.conf";
 fn config_text(scenario: &ResolvedScenario, node: &NodeSpec) -> String {
     let mut text = String::new();
     for (name, value) in &node.config {
-        text.push_str(&format!("{name} {}\n", quoted(name, value)));
+        text.push_str(&directives::line(name, value));
+        text.push('\n');
     }
     if let Some(master) = &node.replicaof {
         let port = scenario.nodes.iter().find(|other| other.name == *master).map_or(6379, port);
@@ -36,16 +38,6 @@ fn config_text(scenario: &ResolvedScenario, node: &NodeSpec) -> String {
         text.push_str("enable-debug-command yes\n");
     }
     text
-}
-
-/// Directives of several words stand as they are; a single empty value needs its quotes.
-fn quoted(name: &str, value: &str) -> String {
-    let several = ["save", "client-output-buffer-limit", "bind", "replicaof", "slaveof"];
-    if value.is_empty() || (value.contains([' ', '"', '\'', '#']) && !several.contains(&name)) {
-        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-    } else {
-        value.to_owned()
-    }
 }
 
 fn setting<'a>(node: &'a NodeSpec, name: &str) -> Option<&'a str> {
@@ -77,58 +69,6 @@ pub(super) fn target(node: &NodeSpec, workload: &WorkloadSpec) -> Target {
     }
 }
 
-/// What invariants need of a node's configuration.
-pub(super) fn limits(config: &Config) -> Limits {
-    Limits {
-        repl_backlog_size_bytes: config.repl_backlog_size,
-        repl_timeout: config.repl_timeout,
-        repl_ping_replica_period: config.repl_ping_replica_period,
-        repl_diskless_sync_delay: if config.repl_diskless_sync {
-            config.repl_diskless_sync_delay
-        } else {
-            Duration::ZERO
-        },
-        min_replicas_to_write: config.min_replicas_to_write as usize,
-        min_replicas_max_lag: config.min_replicas_max_lag,
-        replica_read_only: config.replica_read_only,
-        requirepass: config.requirepass.is_some(),
-    }
-}
-
-/// Takes over what a `CONFIG SET` changed of the limits; a value that does not parse is left to
-/// the node to refuse.
-pub(super) fn note_config(limits_now: &mut Limits, changes: &[(String, String)]) {
-    let mut text = String::new();
-    for (name, value) in changes {
-        text.push_str(&format!("{name} {}\n", quoted(name, value)));
-    }
-    let Ok(changed) = parse(&text) else { return };
-    let new = limits(&changed);
-    for (name, _) in changes {
-        match name.as_str() {
-            "repl-backlog-size" => limits_now.repl_backlog_size_bytes = new.repl_backlog_size_bytes,
-            "repl-timeout" => limits_now.repl_timeout = new.repl_timeout,
-            "repl-ping-replica-period" | "repl-ping-slave-period" => {
-                limits_now.repl_ping_replica_period = new.repl_ping_replica_period;
-            }
-            "repl-diskless-sync" | "repl-diskless-sync-delay" => {
-                limits_now.repl_diskless_sync_delay = new.repl_diskless_sync_delay;
-            }
-            "min-replicas-to-write" | "min-slaves-to-write" => {
-                limits_now.min_replicas_to_write = new.min_replicas_to_write;
-            }
-            "min-replicas-max-lag" | "min-slaves-max-lag" => {
-                limits_now.min_replicas_max_lag = new.min_replicas_max_lag;
-            }
-            "replica-read-only" | "slave-read-only" => {
-                limits_now.replica_read_only = new.replica_read_only;
-            }
-            "requirepass" => limits_now.requirepass = new.requirepass,
-            _ => {}
-        }
-    }
-}
-
 fn parse(text: &str) -> Result<Config, String> {
     let no_include = &mut |_: &str| Err(std::io::ErrorKind::NotFound.into());
     Config::load(Some((CONFIG_FILE, text)), &[], no_include).map_err(|error| error.to_string())
@@ -151,7 +91,7 @@ pub(super) fn add(
         life(env, text.clone(), starts, NodeProbe { node: index, recorder: probe.clone() })
     });
     let ip = sim.world().ip(host).to_string();
-    let added = recorder.borrow_mut().cluster.add(&node.name, &ip, limits(&config));
+    let added = recorder.borrow_mut().cluster.add(&node.name, &ip, Limits::from(&config));
     assert_eq!(added, index, "nodes are added in the order of the scenario");
     Ok(())
 }
@@ -164,7 +104,7 @@ async fn life(env: SimEnv, text: String, starts: Duration, probe: NodeProbe) -> 
     }
     let text = rewritten(&env).await?.unwrap_or(text);
     let config = parse(&text).map_err(std::io::Error::other)?;
-    probe.recorder.borrow_mut().cluster.nodes[probe.node].limits = limits(&config);
+    probe.recorder.borrow_mut().cluster.nodes[probe.node].limits = Limits::from(&config);
     let file = Some((CONFIG_FILE.to_owned(), text));
     let never = std::future::pending();
     let code = replisim::server::run(env, config, file, Some(Box::new(probe)), never).await;

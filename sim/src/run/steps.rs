@@ -57,8 +57,8 @@ impl Run<'_> {
                     self.sim.slow_link(from, to, super::link_config(self.scenario))?;
                 }
             }
-            StepAction::Kill { node } => self.stop(node, Fate::Killed)?,
-            StepAction::PowerCut { node, .. } => self.stop(node, Fate::PowerCut)?,
+            StepAction::Kill { node } => self.kill(node)?,
+            StepAction::PowerCut { node, torn } => self.power_cut(node, *torn)?,
             StepAction::Start { node } => self.start(node)?,
             StepAction::Restart { node } => {
                 if self.status(node) == HostStatus::Running {
@@ -93,8 +93,10 @@ impl Run<'_> {
                 self.sim.slow_disk(node, config)?;
             }
             StepAction::FullDisk { node, free } => self.sim.disk_full(node, Some(*free))?,
-            StepAction::DiskError { node, on, .. } => {
-                let fails = |which| *on == which || *on == DiskOperation::Any;
+            StepAction::DiskError { node, on, chance } => {
+                let fails = |which| {
+                    if *on == which || *on == DiskOperation::Any { *chance } else { 0.0 }
+                };
                 let errors = DiskErrors {
                     read: fails(DiskOperation::Read),
                     write: fails(DiskOperation::Write),
@@ -136,7 +138,6 @@ impl Run<'_> {
                     words.push(value.clone().into_bytes());
                 }
                 self.order(node, None, vec![words], expectation::no_error("CONFIG SET"));
-                self.note_config(node, config);
             }
             StepAction::Command { node, send, reply, database, password } => {
                 let words: Vec<&str> = send.iter().map(String::as_str).collect();
@@ -190,22 +191,12 @@ impl Run<'_> {
         judge: Judge,
     ) {
         let spec = self.spec(node);
-        let password = password.or_else(|| self.passwords[self.index(node)].clone());
+        let index = self.index(node);
+        let known = || self.recorder.borrow().cluster.nodes[index].limits.requirepass.clone();
+        let password = password.or_else(known);
         let password = password.filter(|password| !password.is_empty());
         let port = process::port(spec);
         self.operator.give(Order { node: node.to_owned(), port, password, commands, judge });
-    }
-
-    /// Keeps up with what invariants and the operator know of a node's configuration.
-    fn note_config(&mut self, node: &str, config: &[(String, String)]) {
-        let index = self.index(node);
-        for (name, value) in config {
-            if name == "requirepass" {
-                self.passwords[index] = Some(value.clone()).filter(|value| !value.is_empty());
-            }
-        }
-        let mut recorder = self.recorder.borrow_mut();
-        process::note_config(&mut recorder.cluster.nodes[index].limits, config);
     }
 
     fn shut_down(&mut self, node: &str, save: Option<bool>) {
@@ -217,17 +208,31 @@ impl Run<'_> {
         self.order(node, None, vec![words], expectation::anything());
     }
 
-    fn stop(&mut self, node: &str, fate: Fate) -> Result<(), RunError> {
-        if self.is_running(node) {
-            match fate {
-                Fate::PowerCut => self.sim.power_cut(node)?,
-                _ => self.sim.kill(node)?,
-            }
+    fn kill(&mut self, node: &str) -> Result<(), RunError> {
+        self.sim.kill(node)?;
+        self.has_stopped(node, Fate::Killed);
+        Ok(())
+    }
+
+    fn power_cut(&mut self, node: &str, torn: bool) -> Result<(), RunError> {
+        let lost = self.sim.power_cut(node, torn)?;
+        if lost.unsynced_bytes > 0 {
+            let left = match lost.left_bytes {
+                0 => String::new(),
+                left => format!(", {left} of them are left"),
+            };
+            let bytes = lost.unsynced_bytes;
+            let text = format!("the disk of {node} loses {bytes} bytes that were not synced{left}");
+            self.recorder.borrow_mut().world(&text);
         }
+        self.has_stopped(node, Fate::PowerCut);
+        Ok(())
+    }
+
+    fn has_stopped(&mut self, node: &str, fate: Fate) {
         let index = self.index(node);
         self.running[index] = false;
         self.recorder.borrow_mut().fate(index, fate);
-        Ok(())
     }
 
     fn start(&mut self, node: &str) -> Result<(), RunError> {

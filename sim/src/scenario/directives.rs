@@ -1,7 +1,8 @@
-//! Which redis.conf directives a scenario may set.
+//! Which redis.conf directives a scenario may set, and to what.
 //!
-//! Must never: judge a directive's value; the node's own configuration parser does that when
-//! the node starts.
+//! Must never: know what a value may be; the node's own parser of redis.conf says so.
+
+use replisim::config::Config;
 
 /// Directives the testbed sets by itself for every node, and how a scenario says it instead.
 pub const RESERVED: &[(&str, &str)] = &[
@@ -102,6 +103,28 @@ pub const KNOWN: &[&str] = &[
 /// Whether a node understands the directive.
 pub fn is_known(name: &str) -> bool {
     KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Directives whose value is several words of the file's line.
+const SEVERAL_WORDS: [&str; 3] = ["save", "client-output-buffer-limit", "oom-score-adj-values"];
+
+/// The line of redis.conf that sets a directive.
+pub fn line(name: &str, value: &str) -> String {
+    // A single empty value needs its quotes, and so does one of several words.
+    let several = SEVERAL_WORDS.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if value.is_empty() || (value.contains([' ', '"', '\'', '#']) && !several) {
+        format!("{name} \"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        format!("{name} {value}")
+    }
+}
+
+/// Why a node would refuse the value of a directive that it knows.
+pub fn refused(name: &str, value: &str) -> Option<String> {
+    let text = line(name, value);
+    let no_include = &mut |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let read = Config::load(Some(("redis.conf", &text)), &[], no_include);
+    read.err().map(|error| error.reason)
 }
 
 /// How a scenario says it, when it must not set the directive itself.

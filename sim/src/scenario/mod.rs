@@ -134,6 +134,18 @@ pub struct OneOf {
     pub one_of: Vec<ConfigValue>,
 }
 
+impl ConfigValue {
+    /// The value as redis.conf has it; nothing for a choice that is still to be made.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Boolean(value) => if *value { "yes" } else { "no" }.to_owned(),
+            Self::Integer(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::OneOf(_) => String::new(),
+        }
+    }
+}
+
 impl From<&str> for ConfigValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -416,6 +428,11 @@ impl Scenario {
         let written = self.run.seeds.as_ref().map(|seeds| seeds.list());
         // A list that cannot be read is refused by validation; a scenario never gets here with one.
         written.and_then(Result::ok).unwrap_or_else(|| (1..=3).map(Seed).collect())
+    }
+
+    /// What is wrong with it; nothing, if it was read or built.
+    pub(crate) fn mistakes(&self) -> Vec<Diagnostic> {
+        validate::validate(self)
     }
 
     /// Names of the clients of all workloads: `client1`, `client2`, …

@@ -390,6 +390,9 @@ fn workload(
 ) -> WorkloadSpec {
     let share =
         |share: &Option<Spot<Share>>, default: f64| share.as_deref().map_or(default, |Share(s)| *s);
+    // The defaults give way to what is written, for together they are shares of the writes.
+    let written = share(&w.deletes, 0.0) + share(&w.increments, 0.0) + share(&w.expire, 0.0);
+    let room = ((1.0 - written) / 0.15).clamp(0.0, 1.0);
     let counts = |range: &Option<Spot<Range<Count>>>, low, high| {
         range.as_deref().copied().unwrap_or(Range { low: Count(low), high: Count(high) })
     };
@@ -409,8 +412,8 @@ fn workload(
         keys: number("keys", &w.keys).unwrap_or(1000),
         databases: w.databases.as_deref().map_or(1, |count| count.0),
         value_bytes: w.value_bytes.as_deref().copied().unwrap_or(Range::fixed(Size(100))),
-        deletes: share(&w.deletes, 0.05),
-        increments: share(&w.increments, 0.1),
+        deletes: share(&w.deletes, 0.05 * room),
+        increments: share(&w.increments, 0.1 * room),
         expire: share(&w.expire, 0.0),
         ttl: w.ttl.as_deref().copied().unwrap_or(seconds(1, 10)),
         transactions: share(&w.transactions, 0.0),
@@ -441,26 +444,18 @@ impl Draw {
     }
 
     fn config(&self, name: &str, value: &ConfigValue) -> String {
-        match value {
-            ConfigValue::Boolean(value) => if *value { "yes" } else { "no" }.to_owned(),
-            ConfigValue::Integer(number) => number.to_string(),
-            ConfigValue::Text(text) => text.clone(),
-            ConfigValue::OneOf(choice) => {
-                use rand::RngExt as _;
-                let index = self
-                    .0
-                    .stream("scenario", name)
-                    .random_range(0..choice.one_of.len().max(1) as u64);
-                let chosen = usize::try_from(index).ok().and_then(|index| choice.one_of.get(index));
-                chosen.map(|value| self.config(name, value)).unwrap_or_default()
-            }
-        }
+        let ConfigValue::OneOf(choice) = value else { return value.text() };
+        use rand::RngExt as _;
+        let mut stream = self.0.stream("scenario", name);
+        let index = stream.random_range(0..choice.one_of.len().max(1) as u64);
+        let chosen = usize::try_from(index).ok().and_then(|index| choice.one_of.get(index));
+        chosen.map(|value| self.config(name, value)).unwrap_or_default()
     }
 }
 
 impl Action {
     /// The names it is about, for the name of its stream.
-    fn whom(&self) -> Vec<String> {
+    pub(super) fn whom(&self) -> Vec<String> {
         let links = |links: &Links| {
             let sides = links.between.iter().flat_map(|sides| sides.iter());
             let names = sides.chain(&links.from).chain(&links.to).chain(&links.node);

@@ -162,10 +162,17 @@ impl<'de> Deserialize<'de> for OneOrMany {
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spot = Spot::<OneOrMany>::deserialize(deserializer)?;
-        Ok(Self(match spot.value {
-            OneOrMany::One(name) => vec![Spot::new(name, spot.span)],
-            OneOrMany::Many(names) => names,
-        }))
+        Ok(spot.value.names(spot.span))
+    }
+}
+
+impl OneOrMany {
+    /// The names; `span` is the place of one that stands alone.
+    fn names(self, span: Range<usize>) -> Names {
+        Names(match self {
+            Self::One(name) => vec![Spot::new(name, span)],
+            Self::Many(names) => names,
+        })
     }
 }
 
@@ -193,29 +200,32 @@ impl JsonSchema for Names {
     }
 }
 
-/// A table that may be written as a bare name when the name is all there is to say.
+/// A table that may be written as a bare name, or a list of names, when those say it all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrName<T>(pub T);
 
 /// What [`OrName`] needs to know of its table.
 pub trait FromName: Sized {
-    /// The table that `name` alone stands for.
-    fn from_name(name: Spot<String>) -> Self;
-    /// The name, when it alone says it all.
-    fn only_name(&self) -> Option<&str>;
+    /// The table that names alone stand for.
+    fn from_names(names: Names) -> Self;
+    /// The names, when they alone say it all.
+    fn only_names(&self) -> Option<&Names>;
 }
 
-struct NameOrTable<T>(Result<String, T>);
+struct NameOrTable<T>(Result<OneOrMany, T>);
 
 struct NameOrTableVisitor<T>(std::marker::PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> de::Visitor<'de> for NameOrTableVisitor<T> {
     type Value = NameOrTable<T>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name or a table")
+        f.write_str("a name, a list of names, or a table")
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<NameOrTable<T>, E> {
-        Ok(NameOrTable(Ok(text.to_owned())))
+        OneOrManyVisitor.visit_str(text).map(|names| NameOrTable(Ok(names)))
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<NameOrTable<T>, A::Error> {
+        OneOrManyVisitor.visit_seq(items).map(|names| NameOrTable(Ok(names)))
     }
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<NameOrTable<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(|table| NameOrTable(Err(table)))
@@ -233,7 +243,7 @@ impl<'de, T: FromName + Deserialize<'de>> Deserialize<'de> for OrName<T> {
         let spot = Spot::<NameOrTable<T>>::deserialize(deserializer)?;
         let span = spot.span;
         Ok(Self(match spot.value.0 {
-            Ok(name) => T::from_name(Spot::new(name, span)),
+            Ok(names) => T::from_names(names.names(span)),
             Err(table) => table,
         }))
     }
@@ -241,8 +251,8 @@ impl<'de, T: FromName + Deserialize<'de>> Deserialize<'de> for OrName<T> {
 
 impl<T: FromName + Serialize> Serialize for OrName<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.only_name() {
-            Some(name) => serializer.serialize_str(name),
+        match self.0.only_names() {
+            Some(names) => names.serialize(serializer),
             None => self.0.serialize(serializer),
         }
     }
@@ -257,6 +267,7 @@ impl<T: JsonSchema> JsonSchema for OrName<T> {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let table = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+        let list = json_schema!({ "type": "array", "items": { "type": "string" } });
+        json_schema!({ "anyOf": [{ "type": "string" }, list, table] })
     }
 }

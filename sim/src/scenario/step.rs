@@ -219,17 +219,12 @@ pub struct Links {
 }
 
 impl FromName for Links {
-    fn from_name(name: Spot<String>) -> Self {
-        Self { node: Some(Names(vec![name])), ..Self::default() }
+    fn from_names(names: Names) -> Self {
+        Self { node: Some(names), ..Self::default() }
     }
-    fn only_name(&self) -> Option<&str> {
+    fn only_names(&self) -> Option<&Names> {
         match self {
-            Self { between: None, from: None, to: None, node: Some(Names(names)) } => {
-                match names.as_slice() {
-                    [name] => Some(name),
-                    _ => None,
-                }
-            }
+            Self { between: None, from: None, to: None, node } => node.as_ref(),
             _ => None,
         }
     }
@@ -326,15 +321,12 @@ macro_rules! on_nodes {
         }
         or_name!($name);
         impl FromName for $name {
-            fn from_name(name: Spot<String>) -> Self {
-                Self { node: Names(vec![name]), ..Self::default() }
+            fn from_names(names: Names) -> Self {
+                Self { node: names, ..Self::default() }
             }
-            fn only_name(&self) -> Option<&str> {
+            fn only_names(&self) -> Option<&Names> {
                 match self {
-                    Self { node: Names(names), $($field: None,)* } => match names.as_slice() {
-                        [name] => Some(name),
-                        _ => None,
-                    },
+                    Self { node, $($field: None,)* } => Some(node),
                     #[allow(unreachable_patterns, reason = "tables without other fields")]
                     _ => None,
                 }

@@ -304,7 +304,10 @@ impl Walk {
                 format!("expected at least {low} items")
             };
             self.problems.push(Diagnostic::new(
-                format!("`{key}` has {} items", items.len()),
+                match items.len() {
+                    1 => format!("`{key}` has 1 item"),
+                    count => format!("`{key}` has {count} items"),
+                },
                 span,
                 expected,
             ));

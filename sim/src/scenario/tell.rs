@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::resolve::{LinkSet, StepAction};
+use super::step::DiskOperation;
 
 impl fmt::Display for LinkSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +22,8 @@ impl fmt::Display for StepAction {
             Self::Slow { links, .. } => write!(f, "slow {links}"),
             Self::FullSpeed { links } => write!(f, "full speed {links}"),
             Self::Kill { node } => write!(f, "kill {node}"),
-            Self::PowerCut { node, .. } => write!(f, "power cut {node}"),
+            Self::PowerCut { node, torn: false } => write!(f, "power cut {node}"),
+            Self::PowerCut { node, torn: true } => write!(f, "power cut {node}, in a write"),
             Self::Shutdown { node, .. } => write!(f, "shut down {node}"),
             Self::Start { node } => write!(f, "start {node}"),
             Self::Restart { node } => write!(f, "restart {node}"),
@@ -32,8 +34,13 @@ impl fmt::Display for StepAction {
             Self::CatchUp { node } => write!(f, "{node} catches up"),
             Self::SlowDisk { node, .. } => write!(f, "slow disk on {node}"),
             Self::FullDisk { node, free } => write!(f, "full disk on {node}: {free} bytes free"),
-            Self::DiskError { node, on, .. } => {
-                write!(f, "disk of {node} fails to {}", format!("{on:?}").to_lowercase())
+            Self::DiskError { node, on, chance } => {
+                let on = match on {
+                    DiskOperation::Any => "do anything".to_owned(),
+                    on => format!("{on:?}").to_lowercase(),
+                };
+                write!(f, "disk of {node} fails to {on}")?;
+                if *chance < 1.0 { write!(f, " with a chance of {chance}") } else { Ok(()) }
             }
             Self::DiskOk { node } => write!(f, "disk of {node} works again"),
             Self::ClockJump { node, by } => {

@@ -39,6 +39,7 @@ const MAX_VALUE: u64 = 16 << 20;
 /// Every mistake of meaning.
 pub fn validate(scenario: &Scenario) -> Vec<Diagnostic> {
     let mut check = Check { scenario, problems: Vec::new() };
+    check.title();
     check.nodes();
     check.replication();
     check.directives(&scenario.config);
@@ -65,6 +66,14 @@ impl Check<'_> {
 
     fn end(&self) -> Time {
         self.scenario.run.duration.as_deref().copied().unwrap_or(super::resolve::DEFAULT_DURATION)
+    }
+
+    fn title(&mut self) {
+        let title = self.scenario.title.trim();
+        if title.is_empty() || title.contains('\n') {
+            let problem = Diagnostic::whole("`title` is to be one line");
+            self.problems.push(problem.help("prose goes into `about`"));
+        }
     }
 
     fn nodes(&mut self) {
@@ -174,15 +183,23 @@ impl Check<'_> {
                 );
                 self.problems.push(problem.did_you_mean(name, directives::KNOWN.iter().copied()));
             }
-            if let ConfigValue::OneOf(choice) = &**value {
-                if choice.one_of.is_empty() {
-                    self.error(
-                        value,
-                        "there is nothing to choose from",
-                        "expected at least one value",
-                    );
-                } else if choice.one_of.iter().any(|one| matches!(one, ConfigValue::OneOf(_))) {
+            let choices = match &**value {
+                ConfigValue::OneOf(choice) => choice.one_of.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            if choices.is_empty() {
+                let label = "expected at least one value";
+                self.error(value, "there is nothing to choose from", label);
+            }
+            for choice in choices {
+                if matches!(choice, ConfigValue::OneOf(_)) {
                     self.error(value, "a choice within a choice", "expected plain values");
+                } else if directives::is_known(name)
+                    && directives::reserved(name).is_none()
+                    && let Some(reason) = directives::refused(name, &choice.text())
+                {
+                    let message = format!("a node refuses `{} {}`", **name, choice.text());
+                    self.error(value, message, reason);
                 }
             }
         }
@@ -330,7 +347,11 @@ impl Check<'_> {
         }
         for step in steps {
             self.within_run(&step.at);
+            let before = self.problems.len();
             self.step(step);
+            if step.action.whom().is_empty() && self.problems.len() == before {
+                self.error(&step.place, "this happens to nobody", "expected a node or a link");
+            }
         }
     }
 
@@ -486,8 +507,12 @@ impl Check<'_> {
             return;
         }
         for name in node.iter().flat_map(|names| &names.0) {
-            if name.as_str() != "all" {
-                self.unknown_node(name, true);
+            let before = self.problems.len();
+            if name.as_str() != "all"
+                && self.unknown_node(name, true)
+                && let Some(problem) = self.problems.get_mut(before)
+            {
+                problem.help.push("\"all\" is every link there is".to_owned());
             }
         }
         let sides = match (between.as_deref(), from, to) {

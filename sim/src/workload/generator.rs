@@ -119,16 +119,20 @@ impl Generator {
     }
 
     fn write(&mut self) -> Command {
-        if self.chance(self.spec.deletes) {
+        // One draw, since each is a share of all writes.
+        let drawn = self.rng.random::<f64>();
+        let deletes = self.spec.deletes;
+        let increments = deletes + self.spec.increments;
+        if drawn < deletes {
             let key = self.key("k");
             return command(&[b"DEL", &key]);
         }
-        if self.chance(self.spec.increments) {
+        if drawn < increments {
             let key = self.key("n");
             let by = self.rng.random_range(1..=9_u32).to_string();
             return command(&[b"INCRBY", &key, by.as_bytes()]);
         }
-        if self.chance(self.spec.expire) {
+        if drawn < increments + self.spec.expire {
             return self.write_with_ttl();
         }
         let (key, value) = (self.key("k"), self.value());

@@ -77,8 +77,8 @@ fn busy_run(seed: u64) -> String {
     sim.schedule(secs(9), |s| s.heal("c2", "a"));
     sim.schedule(secs(10), |s| s.kill("a"));
     sim.schedule(secs(12), |s| s.restart("a"));
-    sim.schedule(secs(14), |s| s.power_cut("b"));
-    sim.schedule(secs(15), |s| s.power_cut("writer"));
+    sim.schedule(secs(14), |s| s.power_cut("b", false).map(|_| ()));
+    sim.schedule(secs(15), |s| s.power_cut("writer", false).map(|_| ()));
     sim.schedule(secs(16), |s| s.restart("writer"));
     sim.schedule(secs(18), |s| s.restart("b"));
     sim.schedule(secs(20), |s| s.pause("a"));

@@ -84,11 +84,10 @@ fn kill_loses_nothing_that_was_written() -> Result<(), SimError> {
 
 #[test]
 fn power_loss_loses_what_was_not_synced() -> Result<(), SimError> {
-    let config = SimConfig { torn_block_bytes: None, ..SimConfig::default() };
-    let mut sim = Simulation::new(Seed(2), config);
+    let mut sim = sim(2);
     host(&mut sim, write_a_lot);
     sim.run_for(secs(1))?;
-    sim.power_cut("node")?;
+    sim.power_cut("node", false)?;
     sim.run_for(secs(1))?;
     sim.restart("node")?;
     sim.run_for(secs(1))?;
@@ -102,26 +101,60 @@ fn power_loss_loses_what_was_not_synced() -> Result<(), SimError> {
     Ok(())
 }
 
-#[test]
-fn power_loss_tears_writes_at_blocks() -> Result<(), SimError> {
+/// What is left of a file of which the first ten bytes were synced, for each of 20 seeds.
+fn left_of_thirty_bytes(torn: bool) -> Result<std::collections::BTreeSet<usize>, SimError> {
     let mut lengths = std::collections::BTreeSet::new();
     for seed in 0..20 {
-        let config = SimConfig { torn_block_bytes: Some(10), ..SimConfig::default() };
+        let config = SimConfig { torn_block_bytes: 10, ..SimConfig::default() };
         let mut sim = Simulation::new(Seed(seed), config);
         host(&mut sim, |env| async move {
             let disk = env.disk();
             let mut file = disk.create("f").await?;
+            file.append(b"0123456789").await?;
             file.sync().await?;
             disk.sync_dir(".").await?;
-            file.append(b"0123456789abcdefghijABCDEFGHIJ").await
+            file.append(b"abcdefghijABCDEFGH").await
         });
         sim.run_for(secs(1))?;
-        sim.power_cut("node")?;
-        let torn = content(&mut sim, "f").expect("a durable name");
-        assert!("0123456789abcdefghijABCDEFGHIJ".starts_with(&torn));
-        lengths.insert(torn.len());
+        sim.power_cut("node", torn)?;
+        let left = content(&mut sim, "f").expect("a durable name");
+        assert!("0123456789abcdefghijABCDEFGH".starts_with(&left));
+        // A second cut finds on the platter what the first has left.
+        sim.restart("node")?;
+        sim.run_for(secs(1))?;
+        sim.power_cut("node", torn)?;
+        assert_eq!(content(&mut sim, "f"), Some(left.clone()));
+        lengths.insert(left.len());
     }
-    assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [0, 10, 20, 30]);
+    Ok(lengths)
+}
+
+#[test]
+fn only_a_torn_write_survives_in_part_and_in_blocks() -> Result<(), SimError> {
+    assert_eq!(left_of_thirty_bytes(false)?, [10].into());
+    assert_eq!(left_of_thirty_bytes(true)?, [10, 20, 28].into());
+    Ok(())
+}
+
+#[test]
+fn a_file_emptied_and_torn_has_old_content_or_the_beginning_of_new() -> Result<(), SimError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..20 {
+        let config = SimConfig { torn_block_bytes: 2, ..SimConfig::default() };
+        let mut sim = Simulation::new(Seed(seed), config);
+        host(&mut sim, |env| async move {
+            let disk = env.disk();
+            let mut file = disk.create("f").await?;
+            file.append(b"old").await?;
+            file.sync().await?;
+            disk.sync_dir(".").await?;
+            disk.create("f").await?.append(b"new!").await
+        });
+        sim.run_for(secs(1))?;
+        sim.power_cut("node", true)?;
+        seen.extend(content(&mut sim, "f"));
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["ne", "new!", "old"]);
     Ok(())
 }
 
@@ -223,8 +256,8 @@ fn a_full_disk_refuses_writes_until_there_is_room() -> Result<(), SimError> {
 fn a_disk_fails_as_it_is_told() -> Result<(), SimError> {
     let error = "Input/output error (os error 5)";
     let (write, sync) = (
-        DiskErrors { write: true, ..DiskErrors::default() },
-        DiskErrors { sync: true, ..DiskErrors::default() },
+        DiskErrors { write: 1.0, ..DiskErrors::default() },
+        DiskErrors { sync: 1.0, ..DiskErrors::default() },
     );
     for errors in [write, sync] {
         let mut sim = sim(6);
@@ -236,6 +269,26 @@ fn a_disk_fails_as_it_is_told() -> Result<(), SimError> {
         sim.run_for(ms(1000))?;
         assert_eq!(diary.texts(), ["ok", error, "ok"], "{errors:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_disk_fails_as_often_as_it_is_told() -> Result<(), SimError> {
+    let failures = |seed: u64, chance: f64| {
+        let mut sim = sim(seed);
+        let diary = saver(&mut sim);
+        sim.disk_error("node", DiskErrors { write: chance, ..DiskErrors::default() })?;
+        sim.run_for(ms(200_500))?;
+        let failed: Vec<Duration> =
+            diary.all().iter().filter(|(_, text)| text != "ok").map(|(at, _)| *at).collect();
+        Ok::<_, SimError>(failed)
+    };
+    let quarter = failures(8, 0.25)?;
+    // 50 of 200 on average, with a standard deviation of 6.
+    assert!((25..=75).contains(&quarter.len()), "{}", quarter.len());
+    assert_eq!(quarter, failures(8, 0.25)?, "the same seed, the same failures");
+    assert_ne!(quarter, failures(9, 0.25)?, "another seed, others");
+    assert_eq!(failures(8, 0.0)?.len(), 0);
     Ok(())
 }
 

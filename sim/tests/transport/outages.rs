@@ -285,7 +285,7 @@ fn power_loss_is_silence_until_the_machine_is_back() -> Result<(), SimError> {
         d.note(&env, outcome(stream.read(&mut [0]).await));
         Ok(())
     });
-    sim.schedule(secs(2), |s| s.power_cut("server"));
+    sim.schedule(secs(2), |s| s.power_cut("server", false).map(|_| ()));
     sim.schedule(secs(40), |s| s.restart("server"));
     assert!(sim.run(secs(100))?);
     assert_eq!(
@@ -315,7 +315,7 @@ fn power_loss_resets_what_waits_when_the_machine_is_back() -> Result<(), SimErro
         d.note(&env, outcome(stream.write(b"more").await));
         Ok(())
     });
-    sim.schedule(secs(2), |s| s.power_cut("server"));
+    sim.schedule(secs(2), |s| s.power_cut("server", false).map(|_| ()));
     sim.schedule(secs(40), |s| s.restart("server"));
     assert!(sim.run(secs(100))?);
     assert_eq!(diary.texts(), ["13 bytes", "ConnectionReset"]);

@@ -19,6 +19,7 @@ fn campaign(seeds: &str, jobs: usize) -> Campaign {
         options: RunOptions::default(),
         fail_fast: false,
         twice: Checked::default(),
+        artifacts: None,
         quiet: false,
         verbose: false,
     }
