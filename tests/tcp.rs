@@ -1,5 +1,5 @@
 //! The server on real TCP, seen by real clients: what an operator does, and what befalls a
-//! process. Between ours and ours here; with a real Redis in `tests/redis_interop.rs`.
+//! process. Between ours and ours here; with a real Redis in `tests/compat/`.
 
 #![allow(
     clippy::unwrap_used,

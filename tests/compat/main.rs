@@ -20,6 +20,7 @@ mod differential;
 mod functions;
 mod hostile;
 mod matrix;
+mod pairs;
 mod random_data;
 mod rdb;
 mod samples;

@@ -2,9 +2,12 @@
 //! values by `DUMP` and `RESTORE`.
 
 use std::process::Command;
+use std::time::Duration;
 
-use replisim::codec::rdb::Loader;
-use replisim::keyspace::Keyspace;
+use replisim::codec::rdb::{Loader, encode};
+use replisim::keyspace::{AccessRules, Keyspace};
+use replisim::node::SnapshotJob;
+use replisim::replication::{Offset, SavedPosition};
 
 use crate::samples::fill;
 use crate::support::Program::{self, Ours, Redis};
@@ -49,6 +52,33 @@ fn we_load_what_redis_writes() {
         carry(Redis, Ours, "yes");
         carry(Redis, Ours, "no");
     }
+}
+
+/// A master that finds a position in its file takes that id as its second one.
+#[test]
+fn redis_takes_the_position_in_our_file() {
+    const ID: &str = "00112233445566778899aabbccddeeff00112233";
+    if !redis_is_installed("redis_takes_the_position_in_our_file") {
+        return;
+    }
+    let id = ID.parse().expect("an id");
+    let job = SnapshotJob {
+        snapshot: Keyspace::new(16, 1, false).snapshot(),
+        position: Some(SavedPosition { id, offset: Offset(12_345), stream_db: Some(9) }),
+        created_unix_ms: 1_700_000_000_000,
+        used_memory_bytes: 1 << 20,
+        checksum: true,
+        compress: true,
+        access: AccessRules::default(),
+        delay_per_key: Duration::ZERO,
+    };
+    let bytes: Vec<u8> = encode(job).flat_map(|chunk| chunk.bytes).collect();
+    let mut redis = Server::prepare(Redis);
+    redis.configure(&[]);
+    std::fs::write(redis.dir().join("dump.rdb"), bytes).expect("written");
+    redis.launch();
+    assert_eq!(redis.info("master_replid2"), ID);
+    assert_eq!(redis.info("second_repl_offset"), "12346");
 }
 
 #[test]

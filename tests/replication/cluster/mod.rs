@@ -3,8 +3,6 @@
 //! The "dataset" of a node is the list of the writes applied to it, and a snapshot is that list
 //! as text. So two datasets are equal exactly if the same writes were applied in the same order.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 mod outputs;
 mod script;
 

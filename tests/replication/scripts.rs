@@ -1,12 +1,10 @@
 //! Golden scripts of the protocol: commands in, messages out. One script a chapter of
 //! `src/replication/mod.rs`; `UPDATE_GOLDENFILES=1` rewrites the outcomes.
 
-mod cluster;
-
 use std::error::Error;
 use std::time::Duration;
 
-use cluster::Cluster;
+use crate::cluster::Cluster;
 use goldenscript::{Command, Context, Runner};
 use replisim::replication::{
     IdSource, LinkId, Offset, Output, Replication, SnapshotContents, SnapshotPlan, SnapshotTarget,
@@ -297,7 +295,7 @@ fn who_wants_a_part_shares_no_snapshot_and_never_gets_the_disk() {
         })
     }
     let now = Duration::from_secs(1);
-    let mut core = Replication::new(cluster::config(), IdSource::seeded([7; 32]));
+    let mut core = Replication::new(crate::cluster::config(), IdSource::seeded([7; 32]));
     core.replconf(now, TOOL, &[b"rdb-filter-only", b"functions"]);
     let refused = core.sync(now, TOOL, "10.0.0.1").expect_err("it could not be told the end");
     assert_eq!(refused, "ERR Filtered replica requires EOF capability");

@@ -1,15 +1,6 @@
-//! Ours and a real Redis 7.0, each as the master of the other, on real TCP. Where redis-server
-//! is not installed, every test says by name that it was skipped.
+//! One master and one replica, ours and Redis's: every way that leads to a resync, and `FAILOVER`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests of the real world wait for it, and fail by panicking"
-)]
-
-mod support;
-
-use support::{Program, Server, fill, redis_is_installed, wait_until};
+use crate::support::{Program, Server, fill, query_on, redis_is_installed, wait_until};
 
 struct Pair {
     master: Server,
@@ -92,8 +83,8 @@ fn follow(pair: &mut Pair) {
 
     // FLUSHALL and WAIT.
     let mut connection = pair.master.connect().unwrap();
-    support::query_on::<()>(&mut connection, &["FLUSHALL"]).unwrap();
-    let acked: usize = support::query_on(&mut connection, &["WAIT", "1", "10000"]).unwrap();
+    query_on::<()>(&mut connection, &["FLUSHALL"]).unwrap();
+    let acked: usize = query_on(&mut connection, &["WAIT", "1", "10000"]).unwrap();
     assert_eq!(acked, 1);
     pair.replica.wait_in_sync(&pair.master);
     assert_eq!(pair.replica.query::<usize>(&["DBSIZE"]), 0);

@@ -1,8 +1,6 @@
 //! Properties of the backlog, of the psync decision, and of cores that talk to each other.
 
-mod cluster;
-
-use cluster::Cluster;
+use crate::cluster::Cluster;
 use proptest::prelude::*;
 use replisim::event::PsyncAnswer;
 use replisim::replication::backlog::{Backlog, MIN_BACKLOG_BYTES};
@@ -323,7 +321,7 @@ proptest! {
         c.settle("A");
         // As a replica: wild streams.
         let mut core = replisim::replication::Replication::new(
-            cluster::config(),
+            crate::cluster::config(),
             replisim::replication::IdSource::seeded([7; 32]),
         );
         core.replicaof(now, "m", 1);
