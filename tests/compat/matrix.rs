@@ -1,11 +1,11 @@
-//! Masters, replicas and sub-replicas, ours and Redis's, in every order that matters: full sync
-//! under write load, the stream, and a partial resync after a cut, with every type of data.
+//! Masters, replicas and sub-replicas, ours, Redis's and Valkey's, in every order that matters:
+//! full sync under write load, the stream, and a partial resync after a cut, with every type of data.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::dataset;
-use crate::support::Program::{self, Ours, Redis};
-use crate::support::{Server, query_on, redis_is_installed, wait_until};
+use crate::support::Program::{self, Ours, Redis, Valkey};
+use crate::support::{Server, query_on, wait_until};
 
 /// How a full sync is made, and whether a password is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ fn cut(master: &Server) {
 
 /// The first of `chain` is the master of the second, and so on.
 fn replicate(name: &str, chain: &[Program], way: Way) {
-    if !redis_is_installed(name) {
+    if !chain.iter().all(|program| program.is_there(name)) {
         return;
     }
     let servers: Vec<Server> =
@@ -203,4 +203,12 @@ matrix! {
     redis_to_ours_to_redis_with_password: [Redis, Ours, Redis] DisklessWithPassword;
     ours_to_redis_to_ours_with_password: [Ours, Redis, Ours] DisklessWithPassword;
     ours_to_ours_to_ours_with_password: [Ours, Ours, Ours] DiskWithPassword;
+    valkey_to_ours_by_disk: [Valkey, Ours] Disk;
+    valkey_to_ours_diskless: [Valkey, Ours] Diskless;
+    ours_to_valkey_by_disk: [Ours, Valkey] Disk;
+    ours_to_valkey_diskless: [Ours, Valkey] Diskless;
+    valkey_to_ours_to_valkey_with_password: [Valkey, Ours, Valkey] DisklessWithPassword;
+    ours_to_valkey_to_ours_by_disk: [Ours, Valkey, Ours] Disk;
+    valkey_to_ours_to_redis_diskless: [Valkey, Ours, Redis] Diskless;
+    redis_to_ours_to_valkey_diskless: [Redis, Ours, Valkey] Diskless;
 }

@@ -31,6 +31,8 @@ pub enum Program {
     Ours,
     /// `redis-server` as installed.
     Redis,
+    /// `valkey-server` as installed.
+    Valkey,
 }
 
 impl Program {
@@ -38,6 +40,16 @@ impl Program {
         match self {
             Self::Ours => env!("CARGO_BIN_EXE_replisim-server"),
             Self::Redis => "redis-server",
+            Self::Valkey => "valkey-server",
+        }
+    }
+
+    /// Whether it is installed; if it is not, says that `test` was skipped.
+    pub fn is_there(self, test: &str) -> bool {
+        match self {
+            Self::Ours => true,
+            Self::Redis => redis_is_installed(test),
+            Self::Valkey => is_installed(self.path(), test),
         }
     }
 }
