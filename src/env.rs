@@ -116,6 +116,17 @@ pub trait Background<T>: 'static {
     fn next(&mut self) -> impl Future<Output = Option<T>>;
 }
 
+/// What a process takes of its machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory that is really there (RSS).
+    pub resident_bytes: u64,
+    /// Processor time spent in the process itself.
+    pub user_cpu: Duration,
+    /// Processor time spent in the system for it.
+    pub system_cpu: Duration,
+}
+
 /// How loud a log line is, in Redis's four levels (`loglevel`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -183,6 +194,16 @@ pub trait Env: Clone + 'static {
     /// Connections made from now on have their idle peers probed after this long; `None`: never
     /// (`tcp-keepalive`). A world whose connections cannot be left hanging ignores it.
     fn set_tcp_keepalive(&self, _idle: Option<Duration>) {}
+
+    /// What this process takes of its machine, for `INFO`. A world without machines has nothing to
+    /// tell: then it is all zero.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    /// Connections made from now on begin at this address (`bind-source-addr`); `None`: wherever
+    /// the system likes. A world with one address a host ignores it.
+    fn set_source_address(&self, _address: Option<String>) {}
 
     /// Process id, as the log and `INFO server` show it.
     fn process_id(&self) -> u32;

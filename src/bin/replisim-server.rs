@@ -115,6 +115,7 @@ fn world_options(config: &Config) -> TokioOptions {
             path => LogTarget::File(path.into()),
         },
         tcp_keepalive: (!config.tcp_keepalive.is_zero()).then_some(config.tcp_keepalive),
+        source_address: config.bind_source_addr.clone(),
         tcp_backlog: config.tcp_backlog,
     }
 }

@@ -21,7 +21,7 @@ const fn sub(name: &'static str, arity: i32, full_name: &'static str) -> Subcomm
     Subcommand { name, arity, full_name }
 }
 
-static SUBCOMMANDS: [Subcommand; 13] = [
+static SUBCOMMANDS: [Subcommand; 16] = [
     sub("id", 2, "client|id"),
     sub("getname", 2, "client|getname"),
     sub("setname", 3, "client|setname"),
@@ -34,10 +34,13 @@ static SUBCOMMANDS: [Subcommand; 13] = [
     sub("reply", 3, "client|reply"),
     sub("unblock", -3, "client|unblock"),
     sub("getredir", 2, "client|getredir"),
+    sub("caching", 3, "client|caching"),
+    sub("tracking", -3, "client|tracking"),
+    sub("trackinginfo", 2, "client|trackinginfo"),
     sub("help", 2, "client|help"),
 ];
 
-const HELP: [&str; 25] = [
+const HELP: [&str; 29] = [
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "GETNAME",
     "    The name of this connection.",
@@ -52,13 +55,17 @@ const HELP: [&str; 25] = [
     "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <number> ...]",
     "    All connections, a line each.",
     "NO-EVICT (ON|OFF)",
-    "    Accepted; connections are never evicted here.",
+    "    Whether this connection is spared when maxmemory-clients is exceeded.",
     "PAUSE <milliseconds> [WRITE|ALL]",
     "    Holds back the commands of all clients, or only those that write.",
     "REPLY (ON|OFF|SKIP)",
     "    Whether this connection wants replies.",
     "SETNAME <name>",
     "    Names this connection.",
+    "TRACKING (ON|OFF) ...",
+    "    Only OFF: no client is told which keys to forget.",
+    "TRACKINGINFO",
+    "    That it is off.",
     "UNBLOCK <number> [TIMEOUT|ERROR]",
     "    Ends the waiting of another client.",
     "UNPAUSE",
@@ -109,6 +116,27 @@ fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         "unblock" => unblock(node, now, id, rest),
         "getredir" => {
             node.reply(id, |reply| reply.integer(-1));
+            Ok(())
+        }
+        "caching" => error(
+            "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
+             OPTOUT mode enabled",
+        ),
+        "tracking" => match on_off(rest[0])? {
+            true => error("client side caching is not supported"),
+            false => ok(node, id),
+        },
+        "trackinginfo" => {
+            node.reply(id, |reply| {
+                reply.array_header(6);
+                reply.bulk("flags");
+                reply.array_header(1);
+                reply.bulk("off");
+                reply.bulk("redirect");
+                reply.integer(-1);
+                reply.bulk("prefixes");
+                reply.array_header(0);
+            });
             Ok(())
         }
         _ => help(node, id, &HELP),

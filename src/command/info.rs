@@ -134,37 +134,36 @@ fn human(bytes: u64) -> String {
     format!("{value:.2}{}", UNITS[unit])
 }
 
+/// Sizes are the node's own count of what it holds; what the process takes is `used_memory_rss`.
 fn memory(node: &Node, _: Now, out: &mut String) {
-    let dataset = node.keyspace.used_bytes();
-    let (mut normal, mut replicas) = (0, 0);
-    for client in node.clients.values() {
-        match client.kind {
-            Kind::Replica => replicas += client.memory_bytes(0),
-            _ => normal += client.memory_bytes(0),
-        }
-    }
-    let held = node.replication.held_bytes();
-    let overhead = held + normal + replicas;
-    let used = dataset + overhead;
+    let in_use = node.memory_in_use();
+    let (used, overhead, held) = (in_use.total(), in_use.overhead(), in_use.replication);
+    let peak = node.memory.peak_bytes.max(used);
+    let resident = node.memory.usage.resident_bytes;
+    let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
+    let backlog = held.min(node.config.repl_backlog_size);
     line!(out, "# Memory");
     line!(out, "used_memory:{used}");
     line!(out, "used_memory_human:{}", human(used));
-    line!(out, "used_memory_rss:{used}");
-    line!(out, "used_memory_rss_human:{}", human(used));
-    line!(out, "used_memory_peak:{used}");
-    line!(out, "used_memory_peak_human:{}", human(used));
+    line!(out, "used_memory_rss:{resident}");
+    line!(out, "used_memory_rss_human:{}", human(resident));
+    line!(out, "used_memory_peak:{peak}");
+    line!(out, "used_memory_peak_human:{}", human(peak));
+    line!(out, "used_memory_peak_perc:{:.2}%", percent(used, peak));
     line!(out, "used_memory_overhead:{overhead}");
     line!(out, "used_memory_startup:0");
-    line!(out, "used_memory_dataset:{dataset}");
+    line!(out, "used_memory_dataset:{}", in_use.dataset);
+    line!(out, "used_memory_dataset_perc:{:.2}%", percent(in_use.dataset, used));
     line!(out, "maxmemory:{}", node.config.maxmemory);
     line!(out, "maxmemory_human:{}", human(node.config.maxmemory));
     line!(out, "maxmemory_policy:{}", node.config.maxmemory_policy);
-    line!(out, "mem_fragmentation_ratio:1.00");
-    line!(out, "mem_not_counted_for_evict:0");
-    line!(out, "mem_replication_backlog:{held}");
+    line!(out, "mem_fragmentation_ratio:{:.2}", resident as f64 / used.max(1) as f64);
+    line!(out, "mem_fragmentation_bytes:{}", i128::from(resident) - i128::from(used));
+    line!(out, "mem_not_counted_for_evict:{}", held + in_use.replica_clients);
+    line!(out, "mem_replication_backlog:{backlog}");
     line!(out, "mem_total_replication_buffers:{held}");
-    line!(out, "mem_clients_slaves:{replicas}");
-    line!(out, "mem_clients_normal:{normal}");
+    line!(out, "mem_clients_slaves:{}", in_use.replica_clients);
+    line!(out, "mem_clients_normal:{}", in_use.normal_clients);
     line!(out, "mem_cluster_links:0");
     line!(out, "mem_aof_buffer:0");
     line!(out, "mem_allocator:rust");
@@ -254,7 +253,7 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "expired_time_cap_reached_count:{}", stats.expire_cap_reached);
     line!(out, "expire_cycle_cpu_milliseconds:0");
     line!(out, "evicted_keys:0");
-    line!(out, "evicted_clients:0");
+    line!(out, "evicted_clients:{}", stats.evicted_clients);
     line!(out, "total_eviction_exceeded_time:0");
     line!(out, "current_eviction_exceeded_time:0");
     line!(out, "keyspace_hits:{}", stats.hits);
@@ -361,11 +360,12 @@ fn upstream(node: &Node, info: &ReplicationInfo, out: &mut String) {
     line!(out, "replica_announced:{}", u8::from(node.config.replica_announced));
 }
 
-/// The node has no clock that measures processor time.
-fn cpu(_: &Node, _: Now, out: &mut String) {
+/// As the process's world last told. There are no child processes.
+fn cpu(node: &Node, _: Now, out: &mut String) {
+    let usage = node.memory.usage;
     line!(out, "# CPU");
-    line!(out, "used_cpu_sys:0.000000");
-    line!(out, "used_cpu_user:0.000000");
+    line!(out, "used_cpu_sys:{:.6}", usage.system_cpu.as_secs_f64());
+    line!(out, "used_cpu_user:{:.6}", usage.user_cpu.as_secs_f64());
     line!(out, "used_cpu_sys_children:0.000000");
     line!(out, "used_cpu_user_children:0.000000");
 }

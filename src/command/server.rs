@@ -57,11 +57,7 @@ fn config(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
             let Some(job) = node.rewrite_config() else {
                 return error("The server is running without a config file");
             };
-            if node.in_exec {
-                // A transaction cannot wait; Sentinel sends it in one. A failure is logged.
-                return ok(node, id);
-            }
-            node.block(id, Blocked::Job(job));
+            node.wait_for_job(id, job);
             Ok(())
         }
         _ => help(node, id, &CONFIG_HELP),

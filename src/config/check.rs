@@ -43,7 +43,10 @@ impl Config {
                 "telling a supervisor about readiness is not supported, only no and auto",
             ),
             "appendonly" => (self.appendonly, "the append only file is not supported"),
-            "maxmemory" => (self.maxmemory != 0, "eviction is not supported, only 0"),
+            "maxmemory" | "maxmemory-policy" => (
+                self.maxmemory != 0 && self.maxmemory_policy != "noeviction",
+                "eviction is not supported: with maxmemory, maxmemory-policy must be noeviction",
+            ),
             "aclfile" => {
                 (self.aclfile.is_some(), "files of users are not supported, use `user` lines")
             }

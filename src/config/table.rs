@@ -71,7 +71,7 @@ directives! {
     /// `timeout`. Idle clients are closed after this time; 0: never.
     timeout: Duration = Duration::from_secs(0), "timeout", Kind::Seconds(0, INT_MAX), PLAIN;
     /// `protected-mode`.
-    protected_mode: bool = true, "protected-mode", Kind::YesNo, PROTECTED;
+    protected_mode: bool = true, "protected-mode", Kind::YesNo, PLAIN;
     /// `maxclients`.
     maxclients: u32 = 10000, "maxclients", Kind::Int(1, 4294967295), PLAIN;
     /// `bind-source-addr`. Unset when empty.
@@ -84,7 +84,7 @@ directives! {
     proto_max_bulk_len: u64 = 512 * MB, "proto-max-bulk-len", Kind::Memory(1048576, LONG_MAX), PLAIN;
     /// `client-output-buffer-limit`. Limits of output buffers by class of client.
     client_output_buffer_limit: OutputLimits = OutputLimits::default(), "client-output-buffer-limit", Kind::Words, MULTI;
-    /// `maxmemory-clients`. Kept for `CONFIG GET`.
+    /// `maxmemory-clients`. Most memory of ordinary clients together; 0: no limit.
     maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), "maxmemory-clients", Kind::Words, PLAIN;
     // --- security
     /// `requirepass`. Unset when empty.
@@ -262,9 +262,9 @@ directives! {
     /// `oom-score-adj-values`. Kept for `CONFIG GET`.
     oom_score_adj_values: OomScores = OomScores([0, 200, 800]), "oom-score-adj-values", Kind::Words, MULTI;
     // --- memory
-    /// `maxmemory`. Refused unless 0: nothing is evicted.
+    /// `maxmemory`. Bytes from which on nothing may be added to the data; 0: no limit.
     maxmemory: u64 = 0, "maxmemory", Kind::Memory(0, ULONG_MAX), PLAIN;
-    /// `maxmemory-policy`. Kept for `CONFIG GET`.
+    /// `maxmemory-policy`. With a `maxmemory` only `noeviction`: nothing is evicted here.
     maxmemory_policy: &'static str = "noeviction", "maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), PLAIN;
     /// `maxmemory-samples`.
     maxmemory_samples: u32 = 5, "maxmemory-samples", Kind::Int(1, INT_MAX), PLAIN;

@@ -131,7 +131,7 @@ fn what_is_not_there_is_refused_by_name() {
     for line in [
         "daemonize yes",
         "appendonly yes",
-        "maxmemory 1gb",
+        "maxmemory 1gb\nmaxmemory-policy allkeys-lru",
         "aclfile /etc/users.acl",
         "cluster-enabled yes",
         "tls-port 6380",

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use crate::codec::resp::Reply;
 use crate::env::Now;
 
-use super::client::{Blocked, Kind};
+use super::client::{Blocked, Kind, Owed, ReplyMode};
 use super::{Action, ClientId, Node};
 
 /// What a pause holds back.
@@ -106,8 +107,54 @@ impl Node {
         }
     }
 
+    /// The client's command is answered at the end of a job. Inside `EXEC` the other commands go
+    /// on, and their replies wait for this one.
+    pub(crate) fn wait_for_job(&mut self, id: ClientId, job: u64) {
+        if !self.in_exec {
+            return self.block(id, Blocked::Job(job));
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.owed.push(Owed { job, at: client.reply.len() });
+        }
+    }
+
+    /// After `EXEC`: nothing more of this client is executed before all its replies are there.
+    pub(crate) fn wait_for_owed(&mut self, id: ClientId) {
+        if self.clients.get(&id).is_some_and(|client| !client.owed.is_empty()) {
+            self.block(id, Blocked::Owed);
+        }
+    }
+
+    /// Puts the answer of a job where transactions wait for it.
+    fn pay_owed(&mut self, job: u64, answer: Result<(), &str>) {
+        let mut text = Reply::new();
+        match answer {
+            Ok(()) => text.ok(),
+            Err(error) => text.error(error),
+        }
+        let mut ready = Vec::new();
+        for client in self.clients.values_mut() {
+            let Some(found) = client.owed.iter().position(|owed| owed.job == job) else {
+                continue;
+            };
+            let Owed { at, .. } = client.owed.remove(found);
+            if !client.closing && client.reply_mode == ReplyMode::On {
+                client.reply.insert(at, text.as_bytes());
+                let later = client.owed.iter_mut().filter(|owed| owed.at >= at);
+                later.for_each(|owed| owed.at += text.len());
+            }
+            if client.owed.is_empty() {
+                ready.push(client.id);
+            }
+        }
+        for id in ready {
+            self.unblock(id);
+        }
+    }
+
     /// Answers a client that waited for a job and lets it go on.
     pub(crate) fn finish_job(&mut self, job: u64, answer: Result<(), &str>) {
+        self.pay_owed(job, answer);
         let waiting: Vec<ClientId> = self
             .clients
             .values()

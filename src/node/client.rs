@@ -18,6 +18,12 @@ use super::pubsub::Subscriptions;
 /// The client that stands for the link to the master.
 pub(crate) const MASTER: ClientId = 1;
 
+/// Replies that Redis keeps in a buffer of its own for each client (`PROTO_REPLY_CHUNK_BYTES`).
+const FIXED_OUTPUT_BYTES: usize = 16 * 1024;
+/// Most replies, in bytes, that who has not authenticated may leave unread (Redis's fix of
+/// CVE-2025-21605, which Debian's 7.0.15 has).
+pub(crate) const UNAUTHENTICATED_OUTPUT_MAX_BYTES: usize = FIXED_OUTPUT_BYTES + 1024;
+
 /// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -40,8 +46,19 @@ pub(crate) enum Blocked {
     Postponed,
     /// `SAVE`, `DEBUG RELOAD` or `CONFIG REWRITE`: the job of this number will answer.
     Job(u64),
+    /// `EXEC` whose replies wait for jobs ([`Owed`]).
+    Owed,
     /// `SHUTDOWN`: answered only if it fails.
     Shutdown,
+}
+
+/// The answer to a command inside `EXEC` that a job will give: it belongs between what has been
+/// written before and after it, and nothing is sent before it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owed {
+    pub(crate) job: u64,
+    /// Where in the replies.
+    pub(crate) at: usize,
 }
 
 /// `CLIENT REPLY`.
@@ -119,6 +136,8 @@ pub(crate) struct Client {
     /// Number of keys watched.
     pub(crate) watching: usize,
     pub(crate) blocked: Option<Blocked>,
+    /// Answers of its last transaction that are still to come.
+    pub(crate) owed: Vec<Owed>,
     /// Offset after this client's last command: what `WAIT` waits for.
     pub(crate) last_offset: Offset,
     /// Name of the last command, as `CLIENT LIST` shows it.
@@ -135,6 +154,12 @@ pub(crate) struct Client {
     pub(crate) over_soft_limit_since: Option<Duration>,
     /// Bytes of input the shell holds for this client (after the last call).
     pub(crate) input_bytes: usize,
+    /// Bytes of the names of what it listens to.
+    pub(crate) names_bytes: usize,
+    /// Bytes of the names of what it watches.
+    pub(crate) watched_bytes: usize,
+    /// What of [`Client::memory_bytes`] is in the count of all clients.
+    pub(crate) counted_bytes: u64,
 }
 
 impl Client {
@@ -159,6 +184,7 @@ impl Client {
             watch_broken: false,
             watching: 0,
             blocked: None,
+            owed: Vec::new(),
             last_offset: Offset(0),
             last_command: "NULL",
             created: now.mono,
@@ -168,6 +194,9 @@ impl Client {
             woken: false,
             over_soft_limit_since: None,
             input_bytes: 0,
+            names_bytes: 0,
+            watched_bytes: 0,
+            counted_bytes: 0,
         }
     }
 
@@ -232,11 +261,13 @@ impl Client {
     /// to be sent of the stream.
     pub(crate) fn memory_bytes(&self, stream_bytes: u64) -> u64 {
         let queued = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
-        let own = self.input_bytes + self.output_bytes() + queued + size_of::<Self>();
-        own as u64 + stream_bytes
+        let buffers = self.input_bytes + self.parser.held_bytes() + self.output_bytes() + queued;
+        let names = self.names_bytes + self.watched_bytes + self.name.len();
+        (buffers + names + size_of::<Self>()) as u64 + stream_bytes
     }
 
-    /// The line of `CLIENT LIST`, without a newline. Sizes of buffers are those of this server.
+    /// The line of `CLIENT LIST`, without a newline. Sizes of buffers are those of this server:
+    /// the first 16 KiB of the replies are shown as Redis's fixed buffer, the rest as its list.
     pub(crate) fn line(&self, now: Now, stream_bytes: u64) -> String {
         let mut line = String::with_capacity(320);
         let name = String::from_utf8_lossy(&self.name);
@@ -245,6 +276,9 @@ impl Client {
             None => -1,
         };
         let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
+        let output = self.output_bytes();
+        let fixed = output.min(FIXED_OUTPUT_BYTES);
+        let listed = (output - fixed) as u64 + stream_bytes;
         let user = match self.kind {
             Kind::Master => "(superuser)".into(),
             _ => String::from_utf8_lossy(&self.user),
@@ -270,11 +304,11 @@ impl Client {
             multi,
             self.input_bytes,
             multi_bytes,
-            self.reply.len(),
-            self.reply.len(),
-            self.output_bytes(),
-            u8::from(stream_bytes > 0),
-            stream_bytes,
+            fixed,
+            fixed,
+            fixed,
+            listed.div_ceil(FIXED_OUTPUT_BYTES as u64),
+            listed,
             self.memory_bytes(stream_bytes),
             self.last_command,
             user,

@@ -49,11 +49,10 @@ impl Clients {
         self.table.insert_unique(hash(id), Box::new(client), |other| hash(other.id));
     }
 
-    pub(crate) fn remove(&mut self, id: &ClientId) {
+    pub(crate) fn remove(&mut self, id: &ClientId) -> Option<Box<Client>> {
         self.ids.remove(id);
-        if let Ok(found) = self.table.find_entry(hash(*id), |client| client.id == *id) {
-            found.remove();
-        }
+        let found = self.table.find_entry(hash(*id), |client| client.id == *id).ok()?;
+        Some(found.remove().0)
     }
 
     pub(crate) fn len(&self) -> usize {

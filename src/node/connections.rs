@@ -10,7 +10,9 @@ use crate::codec::resp::{CommandParser, Parse, ParseLimits, Reply};
 use crate::env::{LogLevel, Now, Peer};
 use crate::replication::LinkId;
 
-use super::client::{Blocked, Client, Kind, MASTER, Part, Transfer};
+use super::client::{
+    Blocked, Client, Kind, MASTER, Part, Transfer, UNAUTHENTICATED_OUTPUT_MAX_BYTES,
+};
 use super::dispatch::Outcome;
 use super::{Action, ClientId, Node, Output};
 
@@ -61,7 +63,7 @@ impl Node {
         // The parser borrows the input, and the handlers the node: so it is taken out meanwhile.
         let mut parser = std::mem::take(&mut client.parser);
         while self.step(now, id, &mut parser, input) {}
-        let over = input.len() > self.settings.query_buffer_limit;
+        let over = input.len() + parser.held_bytes() > self.settings.query_buffer_limit;
         if let Some(client) = self.clients.get_mut(&id) {
             client.parser = parser;
             client.input_bytes = input.len();
@@ -72,6 +74,8 @@ impl Node {
             }
         }
         self.check_output_limit(now, id);
+        self.count_client(id);
+        self.evict_clients(now);
         self.flush_monitors();
     }
 
@@ -83,12 +87,13 @@ impl Node {
         parser: &mut CommandParser,
         input: &mut BytesMut,
     ) -> bool {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get_mut(&id) else {
             return false;
         };
         if !client.may_execute() || self.exiting {
             return false;
         }
+        client.input_bytes = input.len();
         let replica = client.kind == Kind::Replica;
         let limits = ParseLimits {
             max_bulk_bytes: self.settings.max_bulk_bytes,
@@ -134,7 +139,7 @@ impl Node {
     pub(super) fn hand_out(&mut self, id: ClientId, bytes: &mut BytesMut) -> Option<Output> {
         let client = self.clients.get_mut(&id)?;
         client.woken = false;
-        if client.closing || !client.outstanding.is_empty() {
+        if client.closing || !client.outstanding.is_empty() || !client.owed.is_empty() {
             return None;
         }
         if let Some(transfer) = &mut client.transfer {
@@ -200,6 +205,7 @@ impl Node {
         if client.output_bytes() <= self.settings.normal_limits.soft_bytes {
             client.over_soft_limit_since = None;
         }
+        self.count_client(id);
         if stream > 0 {
             self.replication.stream_sent(now.mono, LinkId(id), stream);
             self.pump(now);
@@ -217,7 +223,9 @@ impl Node {
         let addr = client.peer.addr.clone();
         self.log(LogLevel::Verbose, || format!("Client closed connection {addr}"));
         self.release(now, id);
-        self.clients.remove(&id);
+        if let Some(client) = self.clients.remove(&id) {
+            self.uncount_client(&client);
+        }
         self.pump(now);
     }
 
@@ -288,7 +296,9 @@ impl Node {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
+        // A monitor is fed like a replica, and limited like one.
         let limits = match client.subscriptions.any() {
+            _ if client.monitor => self.settings.replica_limits,
             true => self.settings.pubsub_limits,
             false => self.settings.normal_limits,
         };
@@ -296,6 +306,7 @@ impl Node {
             return;
         }
         let bytes = client.output_bytes();
+        let stranger = !client.authenticated && !self.users.is_open();
         let over = |limit: usize| limit > 0 && bytes > limit;
         let since = if over(limits.soft_bytes) {
             *client.over_soft_limit_since.get_or_insert(now.mono)
@@ -304,7 +315,8 @@ impl Node {
             now.mono
         };
         let soft = over(limits.soft_bytes) && now.mono.saturating_sub(since) >= limits.soft_time;
-        if over(limits.hard_bytes) || soft {
+        let too_much = stranger && bytes > UNAUTHENTICATED_OUTPUT_MAX_BYTES;
+        if over(limits.hard_bytes) || soft || too_much {
             let line = client.line(now, 0);
             self.log_warning(format!(
                 "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
@@ -316,8 +328,14 @@ impl Node {
     /// One batch of small commands can ask for any amount of replies: the hard limit counts after
     /// each.
     fn check_hard_output_limit(&mut self, now: Now, id: ClientId) {
-        let hard = self.settings.normal_limits.hard_bytes;
-        if hard > 0 && self.clients.get(&id).is_some_and(|client| client.reply.len() > hard) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let hard = match client.authenticated || self.users.is_open() {
+            true => self.settings.normal_limits.hard_bytes,
+            false => UNAUTHENTICATED_OUTPUT_MAX_BYTES,
+        };
+        if hard > 0 && client.reply.len() > hard {
             self.check_output_limit(now, id);
         }
     }
@@ -349,5 +367,6 @@ impl Node {
 /// Whether there is something to hand out besides the stream.
 fn owes_something(client: &Client) -> bool {
     let held = client.transfer.is_some_and(|transfer| !transfer.preface);
+    let held = held || !client.owed.is_empty();
     !client.closing && !held && (!client.reply.is_empty() || client.close_after_reply)
 }

@@ -25,6 +25,7 @@ impl Node {
             self.check_shutdown(now);
         }
         self.check_clients(now);
+        self.evict_clients(now);
         self.sample_rates(now);
         if self.probe.is_on() {
             self.report_buffers(now);

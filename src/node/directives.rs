@@ -144,6 +144,11 @@ impl Node {
             let time = self.config.tcp_keepalive;
             self.actions.push_back(Action::SetTcpKeepalive((!time.is_zero()).then_some(time)));
         }
+        if changed.contains("bind-source-addr") {
+            let address = self.config.bind_source_addr.clone();
+            self.actions.push_back(Action::SetSourceAddress(address));
+        }
+        self.evict_clients(now);
         if changed.contains("requirepass") {
             let was_open = self.users.is_open();
             self.users.set_default_password(self.config.requirepass.as_deref().map(str::as_bytes));

@@ -148,11 +148,15 @@ impl Node {
         if client.transaction.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
         }
+        let replica = self.replication.role() == Role::Replica;
+        let exempt = replica && self.config.replica_ignore_maxmemory;
+        if is(Flags::DENYOOM) && !exempt && self.is_out_of_memory() {
+            return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
+        }
         let write = is(Flags::WRITE);
         if (write || command.name == "ping") && self.disk_error() {
             return Some(MISCONF.into());
         }
-        let replica = self.replication.role() == Role::Replica;
         if write && !replica && !self.replication.good_replicas_suffice() {
             return Some("NOREPLICAS Not enough good replicas to write.".into());
         }

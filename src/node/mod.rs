@@ -18,6 +18,7 @@ mod dispatch;
 mod effects;
 mod expire;
 mod master;
+mod memory;
 mod persist;
 mod probe;
 mod pubsub;
@@ -29,6 +30,8 @@ mod transaction;
 mod waiting;
 mod watch;
 
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -46,7 +49,7 @@ use rand::{Rng, SeedableRng};
 use crate::acl::Users;
 use crate::command::Effects;
 use crate::config::Config;
-use crate::env::{LogLine, Now, Peer};
+use crate::env::{LogLine, Now, Peer, Usage};
 use crate::event::{Probe, ReplicaState};
 use crate::keyspace::{AccessRules, Keyspace, Snapshot};
 use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotId};
@@ -164,6 +167,8 @@ pub enum Action {
     },
     /// Connections made from now on have this keepalive time (`CONFIG SET tcp-keepalive`).
     SetTcpKeepalive(Option<Duration>),
+    /// Connections made from now on begin at this address (`CONFIG SET bind-source-addr`).
+    SetSourceAddress(Option<String>),
     /// Start or stop listening: the set of addresses changed (at start, `CONFIG SET port/bind`).
     /// On failure all is as it was before. Each is answered, in order: [`Node::listening`].
     Listen(Vec<crate::env::ListenAddr>),
@@ -291,6 +296,7 @@ pub struct Node {
     expire_db: u32,
     pub(crate) own_expires: expire::OwnExpires,
     pub(crate) stats: stats::Stats,
+    pub(crate) memory: memory::Memory,
     pub(crate) rates: cron::Rates,
     pub(crate) run_id: String,
     pub(crate) process_id: u32,
@@ -360,6 +366,7 @@ impl Node {
             expire_db: 0,
             own_expires: expire::OwnExpires::default(),
             stats: stats::Stats::default(),
+            memory: memory::Memory::default(),
             rates: cron::Rates::default(),
             run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
             process_id,
@@ -382,6 +389,11 @@ impl Node {
         }
         self.actions.push_back(Action::Listen(self.settings.listen.clone()));
         self.load_own_file(now, true);
+    }
+
+    /// What the process takes of its machine, for `INFO`; told at every tick.
+    pub fn set_usage(&mut self, usage: Usage) {
+        self.note_usage(usage);
     }
 
     /// The next thing to do, in order.

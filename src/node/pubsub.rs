@@ -21,6 +21,9 @@ pub(crate) enum Topic {
     Shard,
 }
 
+/// Roughly what an entry of the tables below takes besides its name.
+pub(super) const NAME_OVERHEAD_BYTES: usize = 64;
+
 type Listeners = BTreeMap<Vec<u8>, BTreeSet<ClientId>>;
 
 /// All subscriptions.
@@ -102,7 +105,10 @@ impl Node {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        *client.subscriptions.of_mut(topic) += usize::from(added);
+        if added {
+            *client.subscriptions.of_mut(topic) += 1;
+            client.names_bytes += name.len() + NAME_OVERHEAD_BYTES;
+        }
         let word = match topic {
             Topic::Channel => "subscribe",
             Topic::Pattern => "psubscribe",
@@ -158,6 +164,7 @@ impl Node {
             && let Some(client) = self.clients.get_mut(&id)
         {
             *client.subscriptions.of_mut(topic) -= 1;
+            client.names_bytes -= name.len() + NAME_OVERHEAD_BYTES;
         }
         if clients.is_empty() {
             listeners.remove(name);
@@ -207,6 +214,7 @@ impl Node {
             });
             self.wake(*id);
             self.check_output_limit(now, *id);
+            self.count_client(*id);
         }
         receivers.len()
     }

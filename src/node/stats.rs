@@ -26,6 +26,7 @@ pub(crate) struct CommandStats {
 pub(crate) struct Stats {
     pub(crate) connections: u64,
     pub(crate) rejected_connections: u64,
+    pub(crate) evicted_clients: u64,
     pub(crate) commands: u64,
     pub(crate) input_bytes: u64,
     pub(crate) output_bytes: u64,

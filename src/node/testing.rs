@@ -396,8 +396,15 @@ impl World {
                 self.load(index, job, bytes);
             }
             Action::WriteFile { job, path, contents } => {
-                self.hosts[index].disk.insert(path, contents.into_bytes());
-                self.with(index, |node, now| node.file_written(now, job, Ok(())));
+                let host = &mut self.hosts[index];
+                let result = match host.disk_full {
+                    true => Err("No space left on device".to_owned()),
+                    false => {
+                        host.disk.insert(path, contents.into_bytes());
+                        Ok(())
+                    }
+                };
+                self.with(index, |node, now| node.file_written(now, job, result));
             }
             Action::Listen(addresses) => {
                 let taken =
@@ -415,7 +422,7 @@ impl World {
                 };
                 self.with(index, |node, now| node.folder_checked(now, job, result));
             }
-            Action::SetTcpKeepalive(_) => {}
+            Action::SetTcpKeepalive(_) | Action::SetSourceAddress(_) => {}
             Action::Log(line) => {
                 self.hosts[index].log_roles.push(line.role);
                 self.hosts[index].log.push(line.text);

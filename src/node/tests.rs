@@ -458,6 +458,27 @@ fn config_rewrite_writes_what_is_in_force() {
     assert!(text.contains("replicaof 10.0.0.9 7009"), "{text}");
 }
 
+/// Sentinel sends it inside a transaction: the answer is the true one, in its place.
+#[test]
+fn config_rewrite_inside_a_transaction_is_answered_when_it_is_over() {
+    let mut world = World::new(&[""]);
+    let client = world.connect(0);
+    let lines = ["CONFIG REWRITE", "PING", "CONFIG REWRITE", "CLIENT KILL TYPE normal SKIPME no"];
+    let ask_all = |world: &mut World, lines: &[&str]| {
+        world.ask(0, client, "MULTI");
+        for line in lines {
+            world.ask(0, client, line);
+        }
+        world.ask(0, client, "EXEC")
+    };
+    world.hosts[0].disk_full = true;
+    let failed = "-ERR Rewriting config file: No space left on device|";
+    assert_eq!(ask_all(&mut world, &lines[..3]), format!("*3|{failed}+PONG|{failed}"));
+    assert_eq!(world.ask(0, client, "PING"), "+PONG|");
+    world.hosts[0].disk_full = false;
+    assert_eq!(ask_all(&mut world, &lines), "*4|+OK|+PONG|+OK|:1|");
+}
+
 #[test]
 fn min_replicas_guard_writes() {
     let mut world = linked("min-replicas-to-write 1;min-replicas-max-lag 2", 1);

@@ -6,6 +6,7 @@ use crate::command::lookup::is_past;
 use crate::env::Now;
 
 use super::client::{MASTER, Transaction};
+use super::pubsub::NAME_OVERHEAD_BYTES;
 use super::watch::Watched;
 use super::{ClientId, Node};
 
@@ -35,6 +36,7 @@ impl Node {
         client.watch_broken = false;
         if client.watching > 0 {
             client.watching = 0;
+            client.watched_bytes = 0;
             self.watches.remove(id);
         }
     }
@@ -55,6 +57,7 @@ impl Node {
         };
         if self.watches.add(id, client.db, key, watched) {
             client.watching += 1;
+            client.watched_bytes += key.len() + NAME_OVERHEAD_BYTES;
         }
     }
 
@@ -90,6 +93,7 @@ impl Node {
             self.call(now, id, queued.command, &args);
         }
         self.in_exec = false;
+        self.wait_for_owed(id);
         self.unit.collecting = false;
         self.report_executed(now, id, db, replied, &[b"EXEC"]);
         let before = self.replication.offset();

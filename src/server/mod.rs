@@ -90,7 +90,11 @@ pub async fn run<E: Env>(
             }
             () = sleep_until(next_tick) => {
                 shell.awake().await;
-                shell.with(Node::tick);
+                let usage = shell.env.usage();
+                shell.with(|node, now| {
+                    node.set_usage(usage);
+                    node.tick(now);
+                });
                 // Late ticks (a paused process, `DEBUG SLEEP`) are not made up for.
                 next_tick = Instant::now() + shell.look(Node::tick_period);
             }

@@ -179,6 +179,7 @@ impl<E: Env> Shell<E> {
                 self.spawn(saver::check_folder(self.clone(), job, path));
             }
             Action::SetTcpKeepalive(idle) => self.env.set_tcp_keepalive(idle),
+            Action::SetSourceAddress(address) => self.env.set_source_address(address),
             Action::Listen(addresses) => self.listen_queue.push(addresses),
             Action::Log(line) => self.env.log(&line),
             Action::Sleep(time) => self.fall_asleep(time),

@@ -19,6 +19,7 @@ mod dataset;
 mod differential;
 mod functions;
 mod hostile;
+mod hostile_links;
 mod matrix;
 mod pairs;
 mod random_data;

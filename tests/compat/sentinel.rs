@@ -1,4 +1,5 @@
-//! Real redis-sentinel 7.0.15 over a master and two replicas of ours.
+//! Real redis-sentinel 7.0.15 over a master and two replicas: ours, and in the last test Redis's
+//! own, to see that they end up the same.
 
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use redis::{Commands, Connection};
 use rustix::process::Signal;
 
-use crate::support::{Program, Server, fill, free_port, is_installed, query_on, wait_until};
+use crate::support::{
+    Program, Server, fill, free_port, is_installed, query_on, redis_is_installed, wait_until,
+};
 
 const NAME: &str = "ours";
 
@@ -18,7 +21,7 @@ struct Sentinel {
 }
 
 impl Sentinel {
-    fn watching(master: &Server, quorum: usize) -> Self {
+    fn watching(master: &Server, quorum: usize, password: Option<&str>) -> Self {
         let dir = tempfile::Builder::new().prefix("sentinel-").tempdir().unwrap();
         let port = free_port();
         let mut text = format!("bind 127.0.0.1\nport {port}\ndir {}\n", dir.path().display());
@@ -31,6 +34,9 @@ impl Sentinel {
              sentinel parallel-syncs {NAME} 1\n"
         )
         .unwrap();
+        if let Some(password) = password {
+            writeln!(text, "sentinel auth-pass {NAME} {password}").unwrap();
+        }
         let path = dir.path().join("sentinel.conf");
         std::fs::write(&path, text).unwrap();
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
@@ -85,12 +91,17 @@ struct Watched {
     sentinels: Vec<Sentinel>,
 }
 
-fn watched() -> Watched {
-    let master = Server::start(Program::Ours, &[]);
+fn watched(program: Program, password: Option<&str>) -> Watched {
+    let secrets = password
+        .map(|password| [format!("requirepass {password}"), format!("masterauth {password}")]);
+    let mut directives: Vec<&str> = secrets.iter().flatten().map(String::as_str).collect();
+    let master = Server::start(program, &directives);
     let replica_of = format!("replicaof 127.0.0.1 {}", master.port);
-    let replicas = [(); 2].map(|()| Server::start(Program::Ours, &[&replica_of]));
+    directives.push(&replica_of);
+    let replicas = [(); 2].map(|()| Server::start(program, &directives));
     replicas.iter().for_each(Server::wait_link_up);
-    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::watching(&master, 2)).collect();
+    let sentinels: Vec<Sentinel> =
+        (0..3).map(|_| Sentinel::watching(&master, 2, password)).collect();
     for sentinel in &sentinels {
         // Sentinels find each other by what they publish through the master.
         wait_until("a sentinel knows all the others and both replicas", || {
@@ -103,10 +114,21 @@ fn watched() -> Watched {
 
 #[test]
 fn the_master_is_killed_and_a_replica_is_promoted() {
-    if !is_installed("redis-sentinel", "the_master_is_killed_and_a_replica_is_promoted") {
-        return;
+    if is_installed("redis-sentinel", "the_master_is_killed_and_a_replica_is_promoted") {
+        kill_the_master(None);
     }
-    let Watched { mut servers, sentinels } = watched();
+}
+
+#[test]
+fn the_master_is_killed_and_a_replica_is_promoted_with_passwords() {
+    let name = "the_master_is_killed_and_a_replica_is_promoted_with_passwords";
+    if is_installed("redis-sentinel", name) {
+        kill_the_master(Some("secret"));
+    }
+}
+
+fn kill_the_master(password: Option<&str>) {
+    let Watched { mut servers, sentinels } = watched(Program::Ours, password);
     fill(&servers[0], "before", 500);
     let old_port = servers[0].port;
 
@@ -149,6 +171,8 @@ fn the_master_is_killed_and_a_replica_is_promoted() {
     });
     let promoted = agreed(&sentinels, &servers).expect("agreed");
     old.wait_in_sync(promoted);
+    // It was killed without a file: there was nothing to resume from, for Redis neither.
+    assert!(old.log().contains("MASTER <-> REPLICA sync: Finished with success"));
 }
 
 /// The one that all Sentinels take for the master and that is one, if it is not the first.
@@ -159,36 +183,69 @@ fn agreed<'a>(sentinels: &[Sentinel], servers: &'a [Server]) -> Option<&'a Serve
     (all && promoted.info("role") == "master").then_some(promoted)
 }
 
-/// A master that stood still and comes back has not been killed: it has all of its stream, and
-/// follows by partial resync, as Redis would.
+/// A master that stood still and comes back has all of its stream, and maybe more: pings of its
+/// own, and what the Sentinels said through it before they told it of the other master. It follows
+/// by partial resync if and only if it has nothing that the promoted replica does not have.
 #[test]
-fn a_master_that_stood_still_comes_back_by_partial_resync() {
-    let name = "a_master_that_stood_still_comes_back_by_partial_resync";
-    if !is_installed("redis-sentinel", name) {
-        return;
+fn a_master_that_stood_still_comes_back_by_partial_resync_if_it_can() {
+    let name = "a_master_that_stood_still_comes_back_by_partial_resync_if_it_can";
+    if is_installed("redis-sentinel", name) {
+        stop_and_continue(Program::Ours, None);
     }
-    let Watched { servers, sentinels } = watched();
+}
+
+#[test]
+fn a_master_that_stood_still_comes_back_with_passwords() {
+    if is_installed("redis-sentinel", "a_master_that_stood_still_comes_back_with_passwords") {
+        stop_and_continue(Program::Ours, Some("secret"));
+    }
+}
+
+/// The yardstick: the same with Redis itself.
+#[test]
+fn a_master_of_redis_that_stood_still_comes_back_by_the_same_rule() {
+    let name = "a_master_of_redis_that_stood_still_comes_back_by_the_same_rule";
+    if is_installed("redis-sentinel", name) && redis_is_installed(name) {
+        stop_and_continue(Program::Redis, None);
+    }
+}
+
+fn stop_and_continue(program: Program, password: Option<&str>) {
+    let Watched { servers, sentinels } = watched(program, password);
     fill(&servers[0], "before", 100);
     for replica in &servers[1..] {
         replica.wait_in_sync(&servers[0]);
     }
-    let old_port = servers[0].port;
-    servers[0].signal(Signal::STOP);
+    let old = &servers[0];
+    old.signal(Signal::STOP);
     for sentinel in &sentinels {
-        wait_until("another master", || sentinel.master_port() != old_port);
+        wait_until("another master", || sentinel.master_port() != old.port);
     }
     let new_port = sentinels[0].master_port();
-    let promoted = servers.iter().find(|server| server.port == new_port).expect("one of ours");
+    let promoted = servers.iter().find(|server| server.port == new_port).expect("one of them");
     wait_until("it is a master", || promoted.info("role") == "master");
-    servers[0].signal(Signal::CONT);
+    let before = old.log();
+    old.signal(Signal::CONT);
     wait_until("the old master follows", || {
-        servers[0].info("role") == "slave" && servers[0].info("master_link_status") == "up"
+        old.info("role") == "slave" && old.info("master_link_status") == "up"
     });
-    servers[0].wait_in_sync(promoted);
+    old.wait_in_sync(promoted);
     for server in &servers {
         assert_eq!(server.info("run_id").len(), 40);
     }
-    let syncs = (promoted.info("sync_full"), promoted.info("sync_partial_ok"));
-    // Whether the old master's own pings ran ahead decides about it; the sibling's never do.
-    assert!(syncs.1.parse::<u32>().unwrap() >= 1, "{syncs:?}\n{}", promoted.log());
+    // What it asked for first, and up to where the second id of the promoted one goes.
+    let log = old.log();
+    let since = &log[before.len()..];
+    let request = since.split("Trying a partial resynchronization (request ").nth(1);
+    let request = request.and_then(|rest| rest.split(')').next()).expect("it asked");
+    let (id, first_byte) = request.split_once(':').expect("id:offset");
+    let first_byte: u64 = first_byte.parse().unwrap();
+    let up_to: u64 = promoted.info("second_repl_offset").parse().unwrap();
+    assert_eq!(id, promoted.info("master_replid2"), "{since}");
+    let partial = since.contains("Successful partial resynchronization with master.");
+    assert_eq!(partial, first_byte <= up_to, "{first_byte} asked, {up_to} known\n{since}");
+    // Its sibling has never had more.
+    let ok: u32 = promoted.info("sync_partial_ok").parse().unwrap();
+    assert_eq!(ok, 1 + u32::from(partial), "{}", promoted.log());
+    assert_eq!(promoted.info("sync_full") == "0", partial, "{}", promoted.log());
 }

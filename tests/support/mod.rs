@@ -191,6 +191,15 @@ impl Server {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// Memory that its process has now, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id()));
+        let status = status.expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.map(|text| text.trim().trim_end_matches(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).expect("its memory")
+    }
+
     fn exited(&mut self) -> Option<ExitStatus> {
         let child = self.child.as_mut()?;
         child.try_wait().expect("its state")

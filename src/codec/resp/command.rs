@@ -106,6 +106,12 @@ impl CommandParser {
         self.inline
     }
 
+    /// Bytes held besides the buffer of the caller.
+    pub fn held_bytes(&self) -> usize {
+        let spilled = if self.args.spilled() { self.args.capacity() } else { 0 };
+        self.owned.capacity() + spilled * size_of::<Range<usize>>()
+    }
+
     /// Forgets a half command, for a buffer that was thrown away.
     pub fn reset(&mut self) {
         self.state = State::Start;

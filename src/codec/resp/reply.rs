@@ -67,6 +67,13 @@ impl Reply {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Puts bytes that are RESP already after the first `at` bytes, or at the end.
+    pub fn insert(&mut self, at: usize, bytes: &[u8]) {
+        let rest = self.out.split_off(at.min(self.out.len()));
+        self.out.extend_from_slice(bytes);
+        self.out.unsplit(rest);
+    }
+
     /// Number of bytes written and not yet taken.
     pub fn len(&self) -> usize {
         self.out.len()
@@ -173,6 +180,17 @@ mod tests {
         reply.error("ERR one\r\ntwo\r\n");
         reply.error(b"ERR \xff");
         assert_eq!(reply.as_bytes(), b"-ERR one  two\r\n-ERR \xff\r\n");
+    }
+
+    #[test]
+    fn a_reply_can_come_late() {
+        let mut reply = Reply::new();
+        reply.array_header(2);
+        let place = reply.len();
+        reply.integer(2);
+        reply.insert(place, b":1\r\n");
+        reply.insert(1000, b"+END\r\n");
+        assert_eq!(reply.as_bytes(), b"*2\r\n:1\r\n:2\r\n+END\r\n");
     }
 
     #[test]

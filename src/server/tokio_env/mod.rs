@@ -12,13 +12,14 @@ mod background;
 mod files;
 mod log;
 mod net;
+mod usage;
 
 pub use background::ThreadBackground;
 pub use files::{RealDisk, RealFile, RealReader};
 pub use log::LogTarget;
 pub use net::{RealListener, RealStream};
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::env::{Env, ListenAddr, LogLine, Peer};
+use crate::env::{Env, ListenAddr, LogLine, Peer, Usage};
 use log::Log;
 
 /// What of the configuration concerns the world and not the node.
@@ -36,6 +37,8 @@ pub struct TokioOptions {
     pub log: LogTarget,
     /// `tcp-keepalive`: idle time before the first probe; `None` switches them off.
     pub tcp_keepalive: Option<Duration>,
+    /// `bind-source-addr`: where connections to others begin; `None`: anywhere.
+    pub source_address: Option<String>,
     /// `tcp-backlog`: connections that may wait for being accepted.
     pub tcp_backlog: u32,
 }
@@ -45,6 +48,7 @@ impl Default for TokioOptions {
         Self {
             log: LogTarget::Stdout,
             tcp_keepalive: Some(Duration::from_secs(300)),
+            source_address: None,
             tcp_backlog: 511,
         }
     }
@@ -57,6 +61,7 @@ pub struct TokioEnv(Rc<Inner>);
 struct Inner {
     options: TokioOptions,
     keepalive: net::Keepalive,
+    source_address: RefCell<Option<String>>,
     log: Log,
     seed: [u8; 32],
 }
@@ -68,7 +73,8 @@ impl TokioEnv {
         SysRng.try_fill_bytes(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let log = Log::open(&options.log)?;
         let keepalive = Rc::new(Cell::new(options.tcp_keepalive));
-        Ok(Self(Rc::new(Inner { options, keepalive, log, seed })))
+        let source_address = RefCell::new(options.source_address.clone());
+        Ok(Self(Rc::new(Inner { options, keepalive, source_address, log, seed })))
     }
 }
 
@@ -83,7 +89,8 @@ impl Env for TokioEnv {
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<(RealStream, Peer)> {
-        net::connect(host, port, &self.0.keepalive).await
+        let source = self.0.source_address.borrow().clone();
+        net::connect(host, port, source.as_deref(), &self.0.keepalive).await
     }
 
     fn unix_ms(&self) -> u64 {
@@ -111,6 +118,14 @@ impl Env for TokioEnv {
 
     fn set_tcp_keepalive(&self, idle: Option<Duration>) {
         self.0.keepalive.set(idle);
+    }
+
+    fn set_source_address(&self, address: Option<String>) {
+        self.0.source_address.replace(address);
+    }
+
+    fn usage(&self) -> Usage {
+        usage::of_this_process()
     }
 
     fn process_id(&self) -> u32 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::TokioOptions;
 use crate::env::{ListenAddr, Listener, Peer};
@@ -120,11 +120,33 @@ fn bind_tcp(addr: SocketAddr, options: &TokioOptions) -> io::Result<TcpListener>
 pub(super) async fn connect(
     host: &str,
     port: u16,
+    source: Option<&str>,
     keepalive: &Keepalive,
 ) -> io::Result<(RealStream, Peer)> {
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = match source {
+        None => TcpStream::connect((host, port)).await?,
+        Some(source) => connect_from(source, host, port).await?,
+    };
     let peer = set_up(&stream, stream.peer_addr()?, keepalive.get())?;
     Ok((RealStream::Tcp(stream), peer))
+}
+
+/// Tries the addresses of `host` that are of the same family as one of `source`.
+async fn connect_from(source: &str, host: &str, port: u16) -> io::Result<TcpStream> {
+    let sources: Vec<SocketAddr> = tokio::net::lookup_host((source, 0)).await?.collect();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for addr in tokio::net::lookup_host((host, port)).await? {
+        let Some(from) = sources.iter().find(|from| from.is_ipv4() == addr.is_ipv4()) else {
+            continue;
+        };
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.bind(*from)?;
+        match socket.connect(addr).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// As Redis sets its connections up: no delay, and probes on silence.
