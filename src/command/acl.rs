@@ -2,10 +2,11 @@
 
 use rand::Rng as _;
 
-use super::admin::{Subcommand, error, help, node, ok, row, subcommand};
-use super::table::{self, Command, Flags, Group};
-use super::{Args, CommandError, Outcome, printable};
-use crate::acl::{CATEGORIES, DEFAULT};
+use super::admin::{Subcommand, error, help, is, node, ok, row, subcommand};
+use super::table::{Command, Flags, Group, accepts};
+use super::{Args, Call, CommandError, Outcome, number, printable};
+use crate::acl::{CATEGORIES, DEFAULT, Permissions, is_bad_name, user_line};
+use crate::codec::resp::Reply;
 use crate::env::Now;
 use crate::node::{ClientId, Node};
 
@@ -35,7 +36,7 @@ static SUBCOMMANDS: [Subcommand; 13] = [
     sub("help", 2, "acl|help"),
 ];
 
-const HELP: [&str; 23] = [
+const HELP: [&str; 27] = [
     "ACL <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CAT [<category>]",
     "    Categories, or the commands of one.",
@@ -49,8 +50,12 @@ const HELP: [&str; 23] = [
     "    All about a user.",
     "LIST",
     "    All users as configuration lines.",
-    "LOG",
-    "    Always empty.",
+    "LOAD",
+    "    Reads the users from the file (aclfile).",
+    "LOG [<count> | RESET]",
+    "    What was refused lately.",
+    "SAVE",
+    "    Writes the users into the file (aclfile).",
     "SETUSER <username> <rule> [<rule> ...]",
     "    Makes or changes a user.",
     "USERS",
@@ -65,7 +70,7 @@ const NO_FILE: &str = "This Redis instance is not configured to use an ACL file.
     specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have \
     a Redis configuration file set) in order to store users in the Redis configuration.";
 
-fn acl(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+fn acl(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let rest = &args[2..];
     match subcommand(node, id, "ACL", &SUBCOMMANDS, args)? {
         "cat" => categories(node, id, rest),
@@ -74,18 +79,13 @@ fn acl(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         "genpass" => generate(node, id, rest),
         "getuser" => show(node, id, rest[0]),
         "list" => {
-            let lines: Vec<Vec<u8>> = node
-                .users
-                .iter()
-                .map(|(name, user)| [b"user ", name, b" ", user.to_string().as_bytes()].concat())
-                .collect();
+            let lines: Vec<_> =
+                node.users.iter().map(|(name, user)| user_line(name, user)).collect();
             list(node, id, &lines)
         }
-        "load" | "save" => error(NO_FILE),
-        "log" => match rest {
-            [word] if super::admin::is(word, "RESET") => ok(node, id),
-            _ => list(node, id, &[]),
-        },
+        "load" => load(node, id),
+        "save" => save(node, id),
+        "log" => log(node, now, id, rest),
         "setuser" => set(node, id, rest),
         "users" => {
             let names: Vec<Vec<u8>> = node.users.iter().map(|(name, _)| name.to_vec()).collect();
@@ -114,29 +114,34 @@ fn categories(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
         [wanted] => {
             let wanted = String::from_utf8_lossy(wanted).to_ascii_lowercase();
             if !CATEGORIES.contains(&wanted.as_str()) {
-                return error(format!("Unknown category '{}'", printable(wanted.as_bytes())));
+                return error(format!("Unknown category '{}'", printable(args[0])));
             }
-            let all = table::all();
-            all.filter(|command| command.acl_categories().any(|own| own == wanted))
-                .map(|command| command.name.as_bytes().to_vec())
-                .collect()
+            let all = Call::all().filter(|call| call.acl_categories().any(|own| own == wanted));
+            all.map(|call| call.full_name().into_bytes()).collect()
         }
-        _ => return Err(CommandError::WrongArity("acl|cat".into())),
+        _ => return too_many("CAT"),
     };
     list(node, id, &names)
 }
 
+/// More arguments than the subcommand takes, though its arity lets them through.
+fn too_many(subcommand: &str) -> Outcome {
+    error(format!(
+        "unknown subcommand or wrong number of arguments for '{subcommand}'. Try ACL HELP."
+    ))
+}
+
 fn set(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
     let (name, rules) = (args[0], &args[1..]);
-    if name.iter().any(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+    if is_bad_name(name) {
         return error("Usernames can't contain spaces or null characters");
     }
     match node.users.set(name, rules) {
-        Ok(()) => ok(node, id),
-        Err(wrong) => {
-            let (rule, reason) = (printable(wrong.rule.as_bytes()), wrong.reason);
-            error(format!("Error in ACL SETUSER modifier '{rule}': {reason}"))
+        Ok(()) => {
+            node.close_revoked_listeners(name, id);
+            ok(node, id)
         }
+        Err(wrong) => error(wrong.to_string()),
     }
 }
 
@@ -146,18 +151,9 @@ fn remove(node: &mut Node, id: ClientId, names: &Args<'_>) -> Outcome {
     }
     let mut removed = 0;
     for name in names {
-        if !node.users.remove(name) {
-            continue;
-        }
-        removed += 1;
-        let theirs: Vec<ClientId> = node
-            .clients
-            .values()
-            .filter(|client| client.user == *name)
-            .map(|client| client.id)
-            .collect();
-        for client in theirs {
-            node.close_politely(client, id);
+        if node.users.remove(name) {
+            removed += 1;
+            node.close_clients_of(id, |user| user == *name);
         }
     }
     node.reply(id, |reply| reply.integer(removed));
@@ -179,18 +175,26 @@ fn show(node: &mut Node, id: ClientId, name: &[u8]) -> Outcome {
             reply.array_header(words.len());
             words.iter().for_each(|word| reply.bulk(word));
         }
-        for (field, text) in [
-            ("commands", user.commands()),
-            ("keys", user.key_patterns()),
-            ("channels", user.channel_patterns()),
-        ] {
-            reply.bulk(field);
-            reply.bulk(text);
-        }
+        let permissions = user.permissions();
+        let (root, selectors) = permissions.split_at(1);
+        root.iter().for_each(|set| show_permissions(reply, set));
         reply.bulk("selectors");
-        reply.array_header(0);
+        reply.array_header(selectors.len());
+        for set in selectors {
+            reply.array_header(6);
+            show_permissions(reply, set);
+        }
     });
     Ok(())
+}
+
+fn show_permissions(reply: &mut Reply, set: &Permissions) {
+    for (field, text) in
+        [("commands", set.commands.as_bytes()), ("keys", &set.keys), ("channels", &set.channels)]
+    {
+        reply.bulk(field);
+        reply.bulk(text);
+    }
 }
 
 fn dry_run(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
@@ -198,26 +202,87 @@ fn dry_run(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
     if node.users.get(name).is_none() {
         return error(format!("User '{}' not found", printable(name)));
     }
-    let Some(command) = table::lookup(words[0]) else {
+    let Some(call) = Call::find(words) else {
         return error(format!("Command '{}' not found", printable(words[0])));
     };
-    if !command.accepts(words.len()) {
-        return Err(CommandError::WrongArity(command.name.into()));
+    if !accepts(call.arity(), words.len()) {
+        return Err(CommandError::WrongArity(call.full_name()));
     }
-    match node.users.refusal(name, command, words) {
+    match node.users.refusal(name, call.command, words) {
         None => ok(node, id),
         Some(refusal) => {
-            let text = refusal.to_string().replacen("NOPERM this", "This", 1);
-            node.reply(id, |reply| reply.bulk(text));
+            node.reply(id, |reply| reply.bulk(refusal.explained()));
             Ok(())
         }
+    }
+}
+
+/// Entries that `ACL LOG` shows when it is not told how many.
+const LOG_SHOWN: i64 = 10;
+
+fn log(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+    let count = match args {
+        [] => LOG_SHOWN,
+        [word] if is(word, "RESET") => {
+            node.acl_log.clear();
+            return ok(node, id);
+        }
+        [count] => number::integer(count)?,
+        _ => return too_many("LOG"),
+    };
+    let count = usize::try_from(count).unwrap_or(0);
+    let entries: Vec<_> = node.acl_log.entries().take(count).cloned().collect();
+    node.reply(id, |reply| {
+        reply.array_header(entries.len());
+        for entry in &entries {
+            let age_ms = now.unix_ms.saturating_sub(entry.unix_ms);
+            reply.array_header(14);
+            reply.bulk("count");
+            reply.integer(i64::try_from(entry.count).unwrap_or(i64::MAX));
+            for (field, text) in [
+                ("reason", entry.reason.name().as_bytes()),
+                ("context", entry.context.name().as_bytes()),
+                ("object", &entry.object),
+                ("username", &entry.user),
+                ("age-seconds", format!("{}", age_ms as f64 / 1000.0).as_bytes()),
+                ("client-info", entry.client.as_bytes()),
+            ] {
+                reply.bulk(field);
+                reply.bulk(text);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The file takes the place of all users; who has come in as one of them has to come again.
+fn load(node: &mut Node, id: ClientId) -> Outcome {
+    if node.in_exec {
+        return error("ACL LOAD cannot be executed inside a transaction: it waits for the disk");
+    }
+    match node.read_acl_file() {
+        Some(job) => {
+            node.wait_for_job(id, job);
+            Ok(())
+        }
+        None => error(NO_FILE),
+    }
+}
+
+fn save(node: &mut Node, id: ClientId) -> Outcome {
+    match node.write_acl_file() {
+        Some(job) => {
+            node.wait_for_job(id, job);
+            Ok(())
+        }
+        None => error(NO_FILE),
     }
 }
 
 fn generate(node: &mut Node, id: ClientId, args: &Args<'_>) -> Outcome {
     let bits = match args {
         [] => 256,
-        [bits] => super::number::integer(bits)?,
+        [bits] => number::integer(bits)?,
         _ => return Err(CommandError::WrongArity("acl|genpass".into())),
     };
     if !(1..=4096).contains(&bits) {

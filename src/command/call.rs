@@ -28,6 +28,15 @@ impl Call {
         table::lookup(args.first()?).map(|command| Self::of(command, args))
     }
 
+    /// Every command, each followed by its subcommands.
+    pub fn all() -> impl Iterator<Item = Self> {
+        table::all().flat_map(|command| {
+            let inner = subcommands::of(command).iter();
+            let inner = inner.map(move |row| Self { command, subcommand: Some(row) });
+            std::iter::once(Self { command, subcommand: None }).chain(inner)
+        })
+    }
+
     /// By a name as `COMMAND INFO` takes it: `get`, `config|set`.
     pub fn named(name: &[u8]) -> Option<Self> {
         let words: Vec<&[u8]> = name.splitn(2, |byte| *byte == b'|').collect();

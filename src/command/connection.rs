@@ -45,7 +45,7 @@ fn echo(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-fn auth(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+fn auth(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let (user, password) = match args[1..] {
         [password] => {
             if node.users.get(DEFAULT).is_some_and(|user| user.no_password) {
@@ -59,7 +59,7 @@ fn auth(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         [user, password] => (user, password),
         _ => return Err(CommandError::Syntax),
     };
-    if authenticate(node, id, user, password) {
+    if authenticate(node, now, id, args[0], user, password) {
         ok(node, id)
     } else {
         node.reply_error(id, WRONG_PASSWORD);
@@ -70,8 +70,18 @@ fn auth(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
 /// Whose connection it is from now on, if the password is right.
-fn authenticate(node: &mut Node, id: ClientId, user: &[u8], password: &[u8]) -> bool {
+fn authenticate(
+    node: &mut Node,
+    now: Now,
+    id: ClientId,
+    command: &[u8],
+    user: &[u8],
+    password: &[u8],
+) -> bool {
     let right = node.users.authenticate(user, password);
+    if !right {
+        node.note_failed_login(now, id, command, user);
+    }
     if right && let Some(client) = node.clients.get_mut(&id) {
         client.authenticated = true;
         client.user = user.to_vec();
@@ -88,7 +98,7 @@ pub(super) fn check_name(name: &[u8]) -> Outcome {
     }
 }
 
-fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+fn hello(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     if let Some(version) = args.get(1) {
         match parse_i64(version) {
             None => return error("Protocol version is not an integer or out of range"),
@@ -120,7 +130,7 @@ fn hello(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         };
     }
     if let Some((user, password)) = credentials
-        && !authenticate(node, id, user, password)
+        && !authenticate(node, now, id, args[0], user, password)
     {
         node.reply_error(id, WRONG_PASSWORD);
         return Ok(());

@@ -266,6 +266,8 @@ pub struct NoKeys;
 pub struct KeyUse<'a> {
     /// Its name.
     pub key: &'a [u8],
+    /// Which argument it is; the command's name is at 0.
+    pub position: usize,
     /// What happens to it.
     pub flags: KeyFlags,
 }
@@ -286,8 +288,8 @@ pub fn keys<'a>(specs: &[KeySpec], args: &Args<'a>) -> Result<Vec<KeyUse<'a>>, N
             return Err(NoKeys);
         }
         let flags = spec.flags_of.map_or(spec.flags, |flags_of| flags_of(args));
-        let keys = args[first..=last].iter().step_by(step);
-        found.extend(keys.map(|key| KeyUse { key, flags }));
+        let positions = (first..=last).step_by(step);
+        found.extend(positions.map(|position| KeyUse { key: args[position], position, flags }));
     }
     Ok(found)
 }

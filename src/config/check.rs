@@ -32,6 +32,11 @@ impl Config {
         }
     }
 
+    /// `acl-pubsub-default`: whether a new user may use every channel.
+    pub(crate) fn new_users_have_all_channels(&self) -> bool {
+        self.acl_pubsub_default == "allchannels"
+    }
+
     /// Values that promise something that is not there.
     fn missing_feature(&self, name: &str) -> Option<&'static str> {
         let (asked, why) = match name {
@@ -47,9 +52,6 @@ impl Config {
                 self.maxmemory != 0 && self.maxmemory_policy != "noeviction",
                 "eviction is not supported: with maxmemory, maxmemory-policy must be noeviction",
             ),
-            "aclfile" => {
-                (self.aclfile.is_some(), "files of users are not supported, use `user` lines")
-            }
             "cluster-enabled" => (self.cluster_enabled, "cluster mode is not supported"),
             "tls-port" => (self.tls_port != 0, "TLS is not supported, only 0"),
             "tls-replication" => (self.tls_replication, "TLS is not supported"),

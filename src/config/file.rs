@@ -1,5 +1,6 @@
 //! Reading a file and the command line (config.c `loadServerConfigFromString`).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -7,7 +8,7 @@ use super::Config;
 use super::access::find;
 use super::directive::MULTI;
 use super::types::SavePoints;
-use crate::acl::Users;
+use crate::acl::{Users, is_bad_name};
 use crate::codec::resp::{quote, split_args};
 
 /// Files may include files, but not for ever.
@@ -56,8 +57,14 @@ impl Config {
         let mut text = file.map(|(_, text)| text.to_owned()).unwrap_or_default();
         text.push('\n');
         text.push_str(&override_lines(overrides));
-        let mut reader = Reader { config: Self::default(), saw_save: false, read_include };
+        let mut reader = Reader {
+            config: Self::default(),
+            saw_save: false,
+            user_places: Vec::new(),
+            read_include,
+        };
         reader.read(&text, None, 0)?;
+        reader.check_users()?;
         Ok(reader.config)
     }
 }
@@ -95,6 +102,9 @@ struct Reader<'a> {
     config: Config,
     /// The first `save` replaces the default, later ones add.
     saw_save: bool,
+    /// Where each of the `user` lines stands; what is wrong with it is known at the end, when
+    /// `acl-pubsub-default` is.
+    user_places: Vec<ConfigFileError>,
     read_include: ReadInclude<'a>,
 }
 
@@ -123,6 +133,11 @@ impl Reader<'_> {
             if name.eq_ignore_ascii_case("include") && values.len() == 1 {
                 let included = self.include(&values[0], depth).map_err(fail)?;
                 self.read(&included, Some(&values[0]), depth + 1)?;
+                continue;
+            }
+            if name.eq_ignore_ascii_case("user") && !values.is_empty() {
+                self.config.user_lines.push(values.to_vec());
+                self.user_places.push(fail(String::new()));
                 continue;
             }
             self.directive(name, values).map_err(fail)?;
@@ -156,16 +171,6 @@ impl Reader<'_> {
         if OBSOLETE.contains(&lower.as_str()) && values.len() == 1 {
             return Ok(());
         }
-        let whole: Vec<&str> = std::iter::once(lower.as_str()).chain(values).collect();
-        if let ["user", name, rules @ ..] = whole.as_slice() {
-            let rules: Vec<&[u8]> = rules.iter().map(|rule| rule.as_bytes()).collect();
-            let checked = Users::new(None).set(name.as_bytes(), &rules);
-            checked.map_err(|wrong| {
-                format!("Error in user declaration '{}': {}", wrong.rule, wrong.reason)
-            })?;
-            self.config.user_lines.push(whole[1..].iter().map(|&word| word.to_owned()).collect());
-            return Ok(());
-        }
         Err(match lower.as_str() {
             "rename-command" => "rename-command: renaming commands is not supported",
             "loadmodule" => "loadmodule: modules are not supported",
@@ -173,6 +178,32 @@ impl Reader<'_> {
             _ => "Bad directive or wrong number of arguments",
         }
         .to_owned())
+    }
+
+    /// All `user` lines, each against the others.
+    fn check_users(&mut self) -> Result<(), ConfigFileError> {
+        let mut users = Users::new(None, self.config.new_users_have_all_channels());
+        let mut seen = BTreeSet::new();
+        for (line, place) in self.config.user_lines.iter().zip(&self.user_places) {
+            let words: Vec<&[u8]> = line.iter().map(String::as_bytes).collect();
+            let [name, rules @ ..] = words.as_slice() else {
+                continue;
+            };
+            let reason = if is_bad_name(name) {
+                Some((line[0].clone(), "Spaces not allowed in ACL usernames".to_owned()))
+            } else if !seen.insert(name.to_vec()) {
+                let text = "Duplicate user found. A user can only be defined once in config files";
+                Some((line[0].clone(), text.to_owned()))
+            } else {
+                let wrong = users.define(name, rules).err();
+                wrong.map(|wrong| (wrong.parts().0.to_owned(), wrong.parts().1.to_owned()))
+            };
+            if let Some((word, reason)) = reason {
+                let reason = format!("Error in user declaration '{word}': {reason}");
+                return Err(ConfigFileError { reason, ..place.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Several `save` lines add up, `save ""` forgets those before.

@@ -89,9 +89,9 @@ directives! {
     // --- security
     /// `requirepass`. Unset when empty.
     requirepass: Option<String> = None, "requirepass", Kind::Text, SECRET;
-    /// `aclfile`. Refused unless empty: users stand in `user` lines.
+    /// `aclfile`. File of users, in place of `user` lines. Unset when empty.
     aclfile: Option<String> = None, "aclfile", Kind::Text, IMMUTABLE;
-    /// `acl-pubsub-default`. Kept for `CONFIG GET`.
+    /// `acl-pubsub-default`. Channels of new users.
     acl_pubsub_default: &'static str = "resetchannels", "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), PLAIN;
     /// `acllog-max-len`.
     acllog_max_len: u64 = 128, "acllog-max-len", Kind::Int(0, LONG_MAX), PLAIN;

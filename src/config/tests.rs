@@ -132,7 +132,6 @@ fn what_is_not_there_is_refused_by_name() {
         "daemonize yes",
         "appendonly yes",
         "maxmemory 1gb\nmaxmemory-policy allkeys-lru",
-        "aclfile /etc/users.acl",
         "cluster-enabled yes",
         "tls-port 6380",
         "supervised systemd",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::codec::resp::Reply;
 use crate::env::Now;
 
-use super::client::{Blocked, Kind, Owed, ReplyMode};
+use super::client::{Blocked, Client, Kind, Owed, ReplyMode};
 use super::{Action, ClientId, Node};
 
 /// What a pause holds back.
@@ -116,6 +116,12 @@ impl Node {
         if let Some(client) = self.clients.get_mut(&id) {
             client.owed.push(Owed { job, at: client.reply.len() });
         }
+    }
+
+    /// Who waits for a job; 0 if nobody does.
+    pub(super) fn waits_for_job(&self, job: u64) -> ClientId {
+        let waits = |client: &&Client| client.blocked == Some(Blocked::Job(job));
+        self.clients.values().find(waits).map_or(0, |client| client.id)
     }
 
     /// After `EXEC`: nothing more of this client is executed before all its replies are there.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::acl::{User, Users};
 use crate::config::set_failure;
 use crate::env::Now;
 use crate::event::Event;
@@ -66,7 +65,7 @@ impl Node {
     }
 
     /// A path as it is seen from the folder of now.
-    fn absolute(&self, path: &str) -> String {
+    pub(super) fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') {
             return path.to_owned();
         }
@@ -149,6 +148,7 @@ impl Node {
             self.actions.push_back(Action::SetSourceAddress(address));
         }
         self.evict_clients(now);
+        self.users.all_channels = self.config.new_users_have_all_channels();
         if changed.contains("requirepass") {
             let was_open = self.users.is_open();
             self.users.set_default_password(self.config.requirepass.as_deref().map(str::as_bytes));
@@ -166,24 +166,23 @@ impl Node {
         let contents = self.config.rewrite(&old);
         let job = self.next_job();
         self.rewriting = Some((job, contents.clone()));
+        let contents = contents.into_bytes();
         self.actions.push_back(Action::WriteFile { job, path, contents });
         Some(job)
     }
 
-    /// The users as a file has them; none if `default` is alone and as `requirepass` makes it.
+    /// The users as `user` lines have them; none if `default` is alone and as `requirepass` makes
+    /// it, or if they have a file of their own.
     fn user_lines(&self) -> Vec<Vec<String>> {
         let password = self.config.requirepass.as_deref().map(str::as_bytes);
-        let plain = Users::new(password);
-        let same = |name: &[u8], user: &User| plain.get(name) == Some(user);
-        if self.users.iter().all(|(name, user)| same(name, user)) {
+        if self.config.aclfile.is_some() || self.users.are_plain(password) {
             return Vec::new();
         }
         let users = self.users.iter();
         users
             .map(|(name, user)| {
-                let name = String::from_utf8_lossy(name).into_owned();
-                let rules = user.to_string();
-                std::iter::once(name).chain(rules.split(' ').map(str::to_owned)).collect()
+                let line = [name, b" ", &user.describe()].concat();
+                String::from_utf8_lossy(&line).split(' ').map(str::to_owned).collect()
             })
             .collect()
     }

@@ -4,6 +4,7 @@
 //! The master's stream takes the same way but is never refused: a replica that refused a write
 //! of its master would no longer be its copy.
 
+use crate::acl::Refusal;
 use crate::codec::resp::quote;
 use crate::command::table::{self, Command, Flags};
 use crate::command::{Args, Call, Ctx, ExpiryView, Handler};
@@ -62,6 +63,10 @@ impl Node {
                 return Outcome::Postponed;
             }
             Verdict::Refuse(text) => self.refuse(id, command, &text),
+            Verdict::Deny(refusal) => {
+                self.note_refusal(now, id, false, &refusal);
+                self.refuse(id, command, &refusal.to_string());
+            }
             Verdict::Queue(command) => self.queue(id, command, args),
             Verdict::Execute(command) => {
                 self.call(now, id, command, args);
@@ -91,10 +96,16 @@ impl Node {
         let queued = queued_flags(command, client);
         let flags = Call::of(command, args).flags();
         let is = |flag| flags.has(flag) || queued.any(flag);
-        if client.kind != Kind::Master
-            && let Some(text) = self.objection(client, command, args, &queued)
-        {
-            return Verdict::Refuse(text);
+        if client.kind != Kind::Master {
+            if let Some(text) = self.objection_to_stranger(client, command) {
+                return Verdict::Refuse(text);
+            }
+            if let Some(refusal) = self.users.refusal(&client.user, command, args) {
+                return Verdict::Deny(refusal);
+            }
+            if let Some(text) = self.objection(client, command, args, &queued) {
+                return Verdict::Refuse(text);
+            }
         }
         let held = match self.pauses.kind() {
             Some(PauseKind::All) => client.kind == Kind::Normal,
@@ -114,7 +125,28 @@ impl Node {
         Verdict::Execute(command)
     }
 
-    /// The reasons that hold for everybody but the master.
+    /// Whether a client may have anything at all of the server, or of a command for operators.
+    fn objection_to_stranger(
+        &self,
+        client: &super::client::Client,
+        command: &Command,
+    ) -> Option<String> {
+        if command.name == "debug" && !self.debug_allowed(client.peer.loopback) {
+            return Some(
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+                 \"local\", you can run it from a local connection, otherwise you need to set this \
+                 option in the configuration file, and then restart the server."
+                    .into(),
+            );
+        }
+        let free = command.flags.has(Flags::NO_AUTH);
+        if !client.authenticated && !free && !self.users.is_open() {
+            return Some("NOAUTH Authentication required.".into());
+        }
+        None
+    }
+
+    /// The reasons that hold for every user, but not for the master.
     fn objection(
         &self,
         client: &super::client::Client,
@@ -124,20 +156,6 @@ impl Node {
     ) -> Option<String> {
         let flags = Call::of(command, args).flags();
         let is = |flag| flags.has(flag) || queued.any(flag);
-        if command.name == "debug" && !self.debug_allowed(client.peer.loopback) {
-            return Some(
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
-                 \"local\", you can run it from a local connection, otherwise you need to set this \
-                 option in the configuration file, and then restart the server."
-                    .into(),
-            );
-        }
-        if !client.authenticated && !flags.has(Flags::NO_AUTH) && !self.users.is_open() {
-            return Some("NOAUTH Authentication required.".into());
-        }
-        if let Some(refusal) = self.users.refusal(&client.user, command, args) {
-            return Some(refusal.to_string());
-        }
         if client.subscriptions.any() && !may_run_while_listening(command) {
             let name = command.name;
             return Some(format!(
@@ -431,6 +449,8 @@ enum Verdict {
     Execute(&'static Command),
     Queue(&'static Command),
     Refuse(String),
+    /// The user may not do it.
+    Deny(Refusal),
     Postpone,
 }
 

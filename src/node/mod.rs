@@ -7,6 +7,7 @@
 //! Order of calls: after *every* call that takes `&mut self`, drain [`Node::poll_action`] until
 //! `None`, performing each action in order.
 
+mod acl;
 mod actions;
 mod blocking;
 mod client;
@@ -46,7 +47,7 @@ use bytes::{Bytes, BytesMut};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use crate::acl::Users;
+use crate::acl::{self as users, Users};
 use crate::command::Effects;
 use crate::config::Config;
 use crate::env::{LogLine, Now, Peer, Usage};
@@ -148,7 +149,7 @@ pub enum Action {
         /// File name in it.
         file: String,
     },
-    /// Write `contents` over the file at `path` atomically (`CONFIG REWRITE`), then call
+    /// Write `contents` over the file at `path` atomically (`CONFIG REWRITE`, `ACL SAVE`), then call
     /// [`Node::file_written`].
     WriteFile {
         /// Number of the job.
@@ -156,7 +157,14 @@ pub enum Action {
         /// Path of the file.
         path: String,
         /// Its new text.
-        contents: String,
+        contents: Vec<u8>,
+    },
+    /// Read the whole file at `path` (`aclfile`), then call [`Node::file_read`].
+    ReadFile {
+        /// Number of the job.
+        job: u64,
+        /// Path of the file.
+        path: String,
     },
     /// Look whether `path` is a folder (`CONFIG SET dir`), then call [`Node::folder_checked`].
     CheckFolder {
@@ -272,6 +280,8 @@ pub struct Node {
     monitor_lines: Vec<(ClientId, String)>,
     pub(crate) pubsub: pubsub::PubSub,
     pub(crate) users: Users,
+    pub(crate) acl_log: users::Log,
+    acl_file: acl::AclFile,
     pub(crate) watches: watch::Watches,
     pub(crate) waiting: waiting::Waiting,
     pub(crate) pauses: blocking::Pauses,
@@ -346,6 +356,8 @@ impl Node {
             monitor_lines: Vec::new(),
             pubsub: pubsub::PubSub::default(),
             users,
+            acl_log: users::Log::default(),
+            acl_file: acl::AclFile::default(),
             watches: watch::Watches::default(),
             waiting: waiting::Waiting::default(),
             pauses: blocking::Pauses::default(),
@@ -387,6 +399,14 @@ impl Node {
             self.exit(now, 1);
             return;
         }
+        if self.start_with_acl_file(now) || self.exiting {
+            return;
+        }
+        self.go_on_starting(now);
+    }
+
+    /// The users are known.
+    fn go_on_starting(&mut self, now: Now) {
         self.actions.push_back(Action::Listen(self.settings.listen.clone()));
         self.load_own_file(now, true);
     }
@@ -544,7 +564,14 @@ impl Node {
 
     /// A `WriteFile` is over.
     pub fn file_written(&mut self, _now: Now, job: u64, result: Result<(), String>) {
-        self.rewrite_is_over(job, result);
+        if !self.acl_file_is_written(job, &result) {
+            self.rewrite_is_over(job, result);
+        }
+    }
+
+    /// A `ReadFile` is over: the contents, or why there are none.
+    pub fn file_read(&mut self, now: Now, job: u64, result: Result<Vec<u8>, String>) {
+        self.acl_file_is_read(now, job, result);
     }
 
     /// A `Listen` is over. At start, failing ends the process; later, the `CONFIG SET` that
@@ -585,11 +612,12 @@ impl Node {
 
 /// The users of a configuration. What a file says about them has been checked when it was read.
 fn users_of(config: &Config) -> Users {
-    let mut users = Users::new(config.requirepass.as_deref().map(str::as_bytes));
+    let all_channels = config.new_users_have_all_channels();
+    let mut users = Users::new(config.requirepass.as_deref().map(str::as_bytes), all_channels);
     for line in &config.user_lines {
         let words: Vec<&[u8]> = line.iter().map(String::as_bytes).collect();
         if let [name, rules @ ..] = &words[..] {
-            let _checked = users.set(name, rules);
+            let _checked = users.define(name, rules);
         }
     }
     users

@@ -400,11 +400,16 @@ impl World {
                 let result = match host.disk_full {
                     true => Err("No space left on device".to_owned()),
                     false => {
-                        host.disk.insert(path, contents.into_bytes());
+                        host.disk.insert(path, contents);
                         Ok(())
                     }
                 };
                 self.with(index, |node, now| node.file_written(now, job, result));
+            }
+            Action::ReadFile { job, path } => {
+                let found = self.hosts[index].disk.get(&path).cloned();
+                let result = found.ok_or_else(|| "No such file or directory".to_owned());
+                self.with(index, |node, now| node.file_read(now, job, result));
             }
             Action::Listen(addresses) => {
                 let taken =

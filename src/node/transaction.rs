@@ -2,10 +2,12 @@
 
 use smallvec::SmallVec;
 
+use crate::command::Args;
 use crate::command::lookup::is_past;
+use crate::command::table::Command;
 use crate::env::Now;
 
-use super::client::{MASTER, Transaction};
+use super::client::{Kind, MASTER, Transaction};
 use super::pubsub::NAME_OVERHEAD_BYTES;
 use super::watch::Watched;
 use super::{ClientId, Node};
@@ -89,6 +91,9 @@ impl Node {
         let dirty = self.persist.dirty;
         for queued in &transaction.queue {
             let args: SmallVec<[&[u8]; 8]> = queued.args.iter().map(Vec::as_slice).collect();
+            if self.lost_the_right(now, id, queued.command, &args) {
+                continue;
+            }
             self.in_exec = true;
             self.call(now, id, queued.command, &args);
         }
@@ -102,6 +107,30 @@ impl Node {
         if changed && id != MASTER && self.replication.offset() == before {
             self.report_dataset(now);
         }
+    }
+
+    /// Whether the user may not do any more what he queued; then it is answered.
+    fn lost_the_right(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        command: &'static Command,
+        args: &Args<'_>,
+    ) -> bool {
+        let client = self.clients.get(&id).filter(|client| client.kind != Kind::Master);
+        let refusal = client.and_then(|client| self.users.refusal(&client.user, command, args));
+        let Some(refusal) = refusal else {
+            return false;
+        };
+        self.note_refusal(now, id, true, &refusal);
+        let text = format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the \
+             EXEC call. This command is no longer allowed for the following reason: {}",
+            refusal.in_short()
+        );
+        self.stats.count_error(text.as_bytes());
+        self.reply_error(id, &text);
+        true
     }
 
     fn watched_key_expired(&self, now: Now, id: ClientId) -> bool {

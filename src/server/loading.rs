@@ -4,7 +4,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::files::Failure;
+use super::files::{Failure, io_text};
 use super::saver::Pace;
 use super::shell::Shell;
 use crate::codec::rdb::{Loader, RdbError};
@@ -13,6 +13,8 @@ use crate::node::{LoadError, LoadedData, Node};
 
 /// Bytes read from the disk at once.
 const READ_BYTES: usize = 256 * 1024;
+/// Longest file that is read as a whole.
+const WHOLE_FILE_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes decoded before others get their turn (a millisecond or so).
 const STEP_BYTES: usize = 64 * 1024;
 
@@ -67,6 +69,28 @@ pub(super) async fn load_file<E: Env>(
             shell.with(|node, now| node.load_progress(now, offset, total_bytes));
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Reads a whole file, and hands it to the node.
+pub(super) async fn read_file<E: Env>(shell: Rc<Shell<E>>, job: u64, path: String) {
+    let result = whole_file(&shell, &path).await.map_err(|error| io_text(&error));
+    shell.awake().await;
+    shell.with(|node, now| node.file_read(now, job, result));
+}
+
+async fn whole_file<E: Env>(shell: &Shell<E>, path: &str) -> io::Result<Vec<u8>> {
+    let reader = shell.env.disk().open(path).await?;
+    let mut contents = Vec::new();
+    loop {
+        let bytes = reader.read_at(contents.len() as u64, READ_BYTES).await?;
+        if bytes.is_empty() {
+            return Ok(contents);
+        }
+        if contents.len() + bytes.len() > WHOLE_FILE_MAX_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        contents.extend_from_slice(&bytes);
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn write_file<E: Env>(
     shell: Rc<Shell<E>>,
     job: u64,
     path: String,
-    contents: String,
+    contents: Vec<u8>,
 ) {
     let temp_path = format!("{path}.{}-{job}.tmp", shell.env.process_id());
     let disk = shell.env.disk();
@@ -92,7 +92,7 @@ pub(super) async fn write_file<E: Env>(
             .create(&temp_path)
             .await
             .map_err(|error| Failure::new(format_args!("Failed opening {temp_path}"), &error))?;
-        file.append(contents.as_bytes())
+        file.append(&contents)
             .await
             .map_err(|error| Failure::new(format_args!("Failed writing {temp_path}"), &error))?;
         files::publish(&disk, file, &temp_path, &path).await

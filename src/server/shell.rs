@@ -175,6 +175,9 @@ impl<E: Env> Shell<E> {
             Action::WriteFile { job, path, contents } => {
                 self.spawn(saver::write_file(self.clone(), job, path, contents));
             }
+            Action::ReadFile { job, path } => {
+                self.spawn(loading::read_file(self.clone(), job, path));
+            }
             Action::CheckFolder { job, path } => {
                 self.spawn(saver::check_folder(self.clone(), job, path));
             }

@@ -26,3 +26,4 @@ mod random_data;
 mod rdb;
 mod samples;
 mod sentinel;
+mod users;
