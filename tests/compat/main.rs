@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_master;
 mod captured;
 mod cli;
 mod commands;
