@@ -490,6 +490,51 @@ fn snapshot_from(stream: &mut std::net::TcpStream) -> Vec<u8> {
     }
 }
 
+/// Connects, asks for everything, and reads nothing of it.
+fn unread_full_sync(server: &Server, announced: &str) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    ask(&mut stream, &format!("REPLCONF {announced}\r\n"), "+OK\r\n");
+    stream.write_all(b"PSYNC ? -1\r\n").unwrap();
+    stream
+}
+
+#[test]
+fn a_replica_that_takes_nothing_of_a_diskless_snapshot_is_given_up() {
+    let directives = [
+        "repl-diskless-sync-delay 0",
+        "repl-timeout 1",
+        "enable-debug-command yes",
+        "rdbcompression no",
+        "save \"\"",
+    ];
+    let server = Server::start(Program::Ours, &directives);
+    // More than sockets hold.
+    server.query::<()>(&["DEBUG", "POPULATE", "3000", "key", "20000"]);
+    let silent = unread_full_sync(&server, "capa eof");
+    wait_until("it is sent", || server.info("rdb_bgsave_in_progress") == "1");
+    assert!(server.info("slave0").contains("state=wait_bgsave"), "{}", server.info("slave0"));
+    wait_until("it is given up", || {
+        server.log().contains("Disconnecting timedout replica (full sync)")
+    });
+    wait_until("nothing is sent", || server.info("rdb_bgsave_in_progress") == "0");
+    drop(silent);
+}
+
+#[test]
+fn a_snapshot_for_replicas_that_left_is_finished_if_there_are_save_points() {
+    for (save, goes_on) in [("save 900 100", "1"), ("save \"\"", "0")] {
+        let directives = ["repl-diskless-sync no", "rdb-key-save-delay 100000", save];
+        let server = Server::start(Program::Ours, &directives);
+        fill(&server, "key", 50);
+        let replica = unread_full_sync(&server, "capa psync2");
+        wait_until("it is written", || server.info("rdb_bgsave_in_progress") == "1");
+        drop(replica);
+        wait_until("it left", || server.info("connected_slaves") == "0");
+        assert_eq!(server.info("rdb_bgsave_in_progress"), goes_on, "{save}");
+    }
+}
+
 #[test]
 fn config_set_tells_what_the_system_refused() {
     let server = Server::start(Program::Ours, &["enable-protected-configs yes"]);

@@ -300,7 +300,6 @@ pub struct Node {
     /// The first load is over.
     started: bool,
     listening: bool,
-    announced: bool,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     pub(crate) active_expire: bool,
     expire_db: u32,
@@ -373,7 +372,6 @@ impl Node {
             exiting: false,
             started: false,
             listening: false,
-            announced: false,
             active_expire: true,
             expire_db: 0,
             own_expires: expire::OwnExpires::default(),
@@ -390,10 +388,9 @@ impl Node {
         }
     }
 
-    /// First call: asks for `Listen` and for `Load` of the RDB file; clients may connect
-    /// meanwhile and get `-LOADING`.
+    /// First call: asks for `Listen`, and when that is done for `Load` of the RDB file. Clients
+    /// may connect meanwhile and get `-LOADING`.
     pub fn start(&mut self, now: Now) {
-        self.log_warning("Server initialized".into());
         if self.settings.listen.is_empty() {
             self.log_warning("Configured to not listen anywhere, exiting.".into());
             self.exit(now, 1);
@@ -408,7 +405,7 @@ impl Node {
     /// The users are known.
     fn go_on_starting(&mut self, now: Now) {
         self.actions.push_back(Action::Listen(self.settings.listen.clone()));
-        self.load_own_file(now, true);
+        self.begin_startup_load(now);
     }
 
     /// What the process takes of its machine, for `INFO`; told at every tick.
@@ -527,9 +524,15 @@ impl Node {
         self.one_transfer_over(now, snapshot, client);
     }
 
-    /// Bytes of a snapshot have reached this connection: its transfer has not stalled.
-    pub fn transfer_progress(&mut self, now: Now, client: ClientId) {
-        self.replication.transfer_progress(now.mono, LinkId(client));
+    /// This connection takes no more bytes of its snapshot for now, and has taken the last one
+    /// just now.
+    pub fn transfer_stalled(&mut self, now: Now, client: ClientId) {
+        self.replication.transfer_stalled(now.mono, LinkId(client));
+    }
+
+    /// It took the rest of what it was last given.
+    pub fn transfer_flows(&mut self, client: ClientId) {
+        self.replication.transfer_flows(LinkId(client));
     }
 
     /// A `SendStream` is over: the number of replicas still there at its end, or why it failed.
@@ -584,7 +587,8 @@ impl Node {
         match result {
             Ok(()) => {
                 self.listening = true;
-                self.announce_ready();
+                self.log_warning("Server initialized".into());
+                self.read_startup_file();
             }
             Err(error) => {
                 let port = self.config.port;
@@ -599,14 +603,6 @@ impl Node {
     /// A `CheckFolder` is over.
     pub fn folder_checked(&mut self, now: Now, job: u64, result: Result<(), String>) {
         self.folder_is_checked(now, job, result);
-    }
-
-    /// Says so once, when both are true.
-    fn announce_ready(&mut self) {
-        if self.started && self.listening && !self.announced {
-            self.announced = true;
-            self.log_notice("Ready to accept connections".into());
-        }
     }
 }
 

@@ -476,13 +476,30 @@ impl Node {
         });
     }
 
-    /// Asks for the node's own RDB file.
-    pub(crate) fn load_own_file(&mut self, now: Now, startup: bool) -> u64 {
+    /// Loads the node's own RDB file in place of the dataset there is.
+    pub(crate) fn load_own_file(&mut self, now: Now) -> u64 {
         let job = self.next_job();
-        self.begin_load(now, job, LoadSource::File, Loading::Before, startup);
+        self.begin_load(now, job, LoadSource::File, Loading::Before, false);
+        self.read_own_file(job);
+        job
+    }
+
+    /// A start: nothing is answered out of a dataset that is not there yet.
+    pub(super) fn begin_startup_load(&mut self, now: Now) {
+        let job = self.next_job();
+        self.begin_load(now, job, LoadSource::File, Loading::Before, true);
+    }
+
+    /// A start: the file is read once clients can connect.
+    pub(super) fn read_startup_file(&mut self) {
+        if let Some(job) = self.persist.load.as_ref().map(|load| load.job) {
+            self.read_own_file(job);
+        }
+    }
+
+    fn read_own_file(&mut self, job: u64) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         self.actions.push_back(Action::Load { job, dir, file });
-        job
     }
 
     pub(super) fn load_is_over(
@@ -601,7 +618,7 @@ impl Node {
         self.persist.dirty = 0;
         self.started = true;
         self.drop_expired_after_load(now);
-        self.announce_ready();
+        self.log_notice("Ready to accept connections".into());
     }
 
     /// A master drops what expired while it was down, and tells the replicas that may resume:
@@ -619,11 +636,8 @@ impl Node {
     /// Saves (unless told not to), then loads the file again. Nothing else runs meanwhile.
     pub(crate) fn reload(&mut self, now: Now, id: ClientId, save: bool) {
         self.pauses.frozen = true;
-        let job = if save {
-            self.begin_save(now, Purpose::Reload)
-        } else {
-            self.load_own_file(now, false)
-        };
+        let job =
+            if save { self.begin_save(now, Purpose::Reload) } else { self.load_own_file(now) };
         self.block(id, Blocked::Job(job));
     }
 
@@ -632,7 +646,7 @@ impl Node {
             self.thaw(now);
             return self.finish_job(job, Err("ERR"));
         }
-        let load = self.load_own_file(now, false);
+        let load = self.load_own_file(now);
         for client in self.clients.values_mut() {
             if client.blocked == Some(Blocked::Job(job)) {
                 client.blocked = Some(Blocked::Job(load));

@@ -167,6 +167,7 @@ pub(crate) fn replication_config(config: &Config) -> ReplicationConfig {
         repl_diskless_sync: config.repl_diskless_sync,
         repl_diskless_sync_delay: config.repl_diskless_sync_delay,
         repl_diskless_sync_max_replicas: config.repl_diskless_sync_max_replicas as usize,
+        saves_on_its_own: !config.save.0.is_empty(),
         min_replicas_to_write: config.min_replicas_to_write as usize,
         min_replicas_max_lag: config.min_replicas_max_lag,
         replica_serve_stale_data: config.replica_serve_stale_data,

@@ -21,6 +21,8 @@ pub struct ReplicationConfig {
     pub repl_diskless_sync_delay: Duration,
     /// 0: no maximum.
     pub repl_diskless_sync_max_replicas: usize,
+    /// Whether there are save points: a file that is written for replicas is of use without them.
+    pub saves_on_its_own: bool,
     /// Replicas in good health without which writes are refused; 0: none are needed.
     pub min_replicas_to_write: usize,
     /// Age of the last ack up to which a replica is in good health; zero: the check is off.

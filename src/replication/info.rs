@@ -104,7 +104,7 @@ impl Replication {
                 link: r.link,
                 ip: r.ip().to_owned(),
                 port: r.announced.port,
-                state: r.phase.state(),
+                state: r.shown_state(),
                 acked: r.acked,
                 last_ack: r.last_ack,
                 pending_bytes: r.pending_bytes(self.offset),

@@ -375,7 +375,10 @@ impl Replication {
                 {
                     late.push((replica.link, replica.name(), "streaming sync"));
                 }
-                Phase::Sending(_) if replica.last_progress.is_some_and(silent) => {
+                // From a file each is sent at its own pace, and holds up nobody.
+                Phase::Sending(_)
+                    if replica.sent_by_mark && replica.stalled_since.is_some_and(silent) =>
+                {
                     late.push((replica.link, replica.name(), "full sync"));
                 }
                 _ => {}

@@ -88,8 +88,8 @@ pub(super) struct ReplicaLink {
     pub(super) last_ack: Mono,
     /// Since when more is pending than the soft limit allows.
     pub(super) over_soft_limit_since: Option<Mono>,
-    /// Last time the transfer of a snapshot made progress, once the shell reported any.
-    pub(super) last_progress: Option<Mono>,
+    /// Since when its connection takes no more bytes of a snapshot.
+    pub(super) stalled_since: Option<Mono>,
 }
 
 impl ReplicaLink {
@@ -107,7 +107,7 @@ impl ReplicaLink {
             has_acked: false,
             last_ack: now,
             over_soft_limit_since: None,
-            last_progress: None,
+            stalled_since: None,
         }
     }
 
@@ -119,6 +119,14 @@ impl ReplicaLink {
     /// `ip:port`, as log lines name it.
     pub(super) fn name(&self) -> String {
         format!("{}:{}", self.ip(), self.announced.port)
+    }
+
+    /// As it is shown: a diskless snapshot counts as one being made until all of it is sent.
+    pub(super) fn shown_state(&self) -> ReplicaState {
+        match self.phase {
+            Phase::Sending(_) if self.sent_by_mark => ReplicaState::WaitEnd,
+            phase => phase.state(),
+        }
     }
 
     pub(super) fn is_online(&self) -> bool {

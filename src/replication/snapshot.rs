@@ -226,11 +226,19 @@ impl Replication {
         }
     }
 
-    /// The transfer of a snapshot to this replica moved on. A replica of which this was said
-    /// once, and then not for `repl-timeout`, is given up.
-    pub fn transfer_progress(&mut self, now: Mono, link: LinkId) {
+    /// The connection of this replica took some bytes of its snapshot just now, and takes no
+    /// more. A diskless transfer of which nothing else is said for `repl-timeout` is given up: it
+    /// holds up those of all others.
+    pub fn transfer_stalled(&mut self, now: Mono, link: LinkId) {
         if let Some(replica) = self.replicas.get_mut(&link) {
-            replica.last_progress = Some(now);
+            replica.stalled_since = Some(now);
+        }
+    }
+
+    /// The connection of this replica took all it was given.
+    pub fn transfer_flows(&mut self, link: LinkId) {
+        if let Some(replica) = self.replicas.get_mut(&link) {
+            replica.stalled_since = None;
         }
     }
 
@@ -244,6 +252,10 @@ impl Replication {
             return;
         };
         if self.serves_anyone(current.id) {
+            return;
+        }
+        if current.disk && self.config.saves_on_its_own {
+            // The file is wanted all the same.
             return;
         }
         if !current.disk {

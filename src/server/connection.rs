@@ -64,6 +64,8 @@ struct Connection<E: Env> {
     close_after: bool,
     /// Part of a snapshot, not yet written.
     piece: Bytes,
+    /// The socket took no more of it.
+    stalled: bool,
     /// The snapshot whose first byte has been taken: nothing else is written until it is over.
     transfer: Option<Transfer>,
     unflushed: bool,
@@ -91,6 +93,7 @@ pub(super) async fn serve<E: Env>(
         replies_written: 0,
         close_after: false,
         piece: Bytes::new(),
+        stalled: false,
         transfer: None,
         unflushed: false,
         turn: None,
@@ -330,12 +333,23 @@ impl<E: Env> Connection<E> {
 
     /// False if the socket is full.
     fn write_piece(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut moved = !self.stalled;
         while !self.piece.is_empty() {
             let Some(written) = poll_write(&mut self.stream, cx, &self.piece)? else {
+                if moved {
+                    self.stalled = true;
+                    let (now, id) = (self.now(), self.id);
+                    self.shell.ask(|node| node.transfer_stalled(now, id));
+                }
                 return Ok(false);
             };
+            moved = true;
             self.unflushed = true;
             self.piece.advance(written);
+        }
+        if std::mem::take(&mut self.stalled) {
+            let id = self.id;
+            self.shell.ask(|node| node.transfer_flows(id));
         }
         Ok(true)
     }

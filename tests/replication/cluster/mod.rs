@@ -29,6 +29,7 @@ pub fn config() -> ReplicationConfig {
         repl_diskless_sync: false,
         repl_diskless_sync_delay: Duration::from_secs(5),
         repl_diskless_sync_max_replicas: 0,
+        saves_on_its_own: false,
         min_replicas_to_write: 0,
         min_replicas_max_lag: Duration::from_secs(10),
         replica_serve_stale_data: true,
