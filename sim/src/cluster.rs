@@ -4,7 +4,7 @@
 //! nodes, never by asking a node what it believes. Must never: decide whether something is
 //! right; that is the checkers' part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use replisim::config::Config;
@@ -35,6 +35,10 @@ pub struct Limits {
     pub replica_read_only: bool,
     /// `requirepass`, if it is set.
     pub requirepass: Option<String>,
+    /// `repl-backlog-ttl`; `None`: for ever.
+    pub repl_backlog_ttl: Option<Duration>,
+    /// `replica-serve-stale-data`.
+    pub replica_serve_stale_data: bool,
 }
 
 impl From<&Config> for Limits {
@@ -52,6 +56,8 @@ impl From<&Config> for Limits {
             min_replicas_max_lag: config.min_replicas_max_lag,
             replica_read_only: config.replica_read_only,
             requirepass: config.requirepass.clone(),
+            repl_backlog_ttl: Some(config.repl_backlog_ttl).filter(|ttl| !ttl.is_zero()),
+            replica_serve_stale_data: config.replica_serve_stale_data,
         }
     }
 }
@@ -68,6 +74,8 @@ impl Default for Limits {
             min_replicas_max_lag: Duration::from_secs(10),
             replica_read_only: true,
             requirepass: None,
+            repl_backlog_ttl: Some(Duration::from_secs(3600)),
+            replica_serve_stale_data: true,
         }
     }
 }
@@ -122,6 +130,10 @@ pub struct NodeState {
     pub master: Option<(String, u16)>,
     /// Its replicas' connections.
     pub replicas: BTreeMap<LinkId, ReplicaView>,
+    /// Since when it has had no replica: since the last one went, or since it can have one.
+    pub no_replicas_since: Duration,
+    /// Clients that have queued a write in `MULTI`.
+    pub queued_writes: BTreeSet<u64>,
     /// Its configuration.
     pub limits: Limits,
     /// Full syncs it served, counted as Redis counts `sync_full`.
@@ -152,6 +164,8 @@ impl NodeState {
             master_link: MasterLinkState::None,
             master: None,
             replicas: BTreeMap::new(),
+            no_replicas_since: Duration::ZERO,
+            queued_writes: BTreeSet::new(),
             limits,
             full_syncs: 0,
             partial_syncs: 0,
@@ -160,10 +174,31 @@ impl NodeState {
         }
     }
 
+    /// Whether a command of a client writes: itself, or as the `EXEC` of one that does.
+    pub fn writes(&self, client: u64, args: &[&[u8]]) -> bool {
+        match args[0].eq_ignore_ascii_case(b"exec") {
+            true => self.queued_writes.contains(&client),
+            false => is_write(args),
+        }
+    }
+
+    fn executed(&mut self, client: u64, args: &[&[u8]], reply: &[u8]) {
+        match args[0].to_ascii_lowercase().as_slice() {
+            b"exec" | b"discard" | b"reset" => {
+                self.queued_writes.remove(&client);
+            }
+            _ if reply == b"+QUEUED\r\n" && is_write(args) => {
+                self.queued_writes.insert(client);
+            }
+            _ => {}
+        }
+    }
+
     /// The process is gone.
     fn stop(&mut self) {
         self.up = false;
         self.replicas.clear();
+        self.queued_writes.clear();
         self.held_from = None;
         self.has_position = false;
         self.loading = false;
@@ -171,9 +206,25 @@ impl NodeState {
     }
 }
 
+/// Whether a command may write, by the node's own table.
+pub(crate) fn is_write(args: &[&[u8]]) -> bool {
+    replisim::command::Call::find(args).is_some_and(|call| call.is_write())
+}
+
+/// From here on nothing is done to the cluster any more.
+#[derive(Debug, Clone)]
+pub struct Calm {
+    /// Since when.
+    pub since: Duration,
+    /// Nodes that run and whose way to their master is open, all the way up.
+    pub core: Vec<NodeIndex>,
+}
+
 /// All nodes and all that was ever written.
 #[derive(Debug, Default)]
 pub struct Cluster {
+    /// Whether all is over that was to be done to it.
+    pub calm: Option<Calm>,
     /// The nodes.
     pub nodes: Vec<NodeState>,
     /// Every stream byte written so far.
@@ -202,9 +253,13 @@ impl Cluster {
         match event {
             Event::Started { role, id, second, offset, restored, digest, .. } => {
                 self.started(node, *role, *id, *second, *offset, restored.is_some(), *digest);
+                self.nodes[node].no_replicas_since = at;
             }
             Event::Identity { role, id, second, offset, cause } => {
                 self.identity(node, *role, *id, *second, *offset, cause);
+                if *cause == "promoted" {
+                    self.nodes[node].no_replicas_since = at;
+                }
             }
             Event::StreamAdvanced { id, offset, bytes, digest, origin } => {
                 if *origin == Origin::Written {
@@ -254,6 +309,9 @@ impl Cluster {
                 }
             }
             Event::Configured { config, .. } => self.nodes[node].limits = Limits::from(*config),
+            Event::Executed { client, args, reply, .. } => {
+                self.nodes[node].executed(*client, args, reply);
+            }
             Event::Exiting { .. } => self.nodes[node].stop(),
             _ => {}
         }
@@ -352,9 +410,13 @@ impl Cluster {
     }
 
     fn replica(&mut self, at: Duration, node: NodeIndex, link: LinkId, now: ReplicaState) {
-        let replicas = &mut self.nodes[node].replicas;
+        let state = &mut self.nodes[node];
+        let replicas = &mut state.replicas;
         if now == ReplicaState::Gone {
             replicas.remove(&link);
+            if replicas.is_empty() {
+                state.no_replicas_since = at;
+            }
         } else if let Some(view) = replicas.get_mut(&link) {
             view.state = now;
             if now == ReplicaState::Online {

@@ -5,7 +5,8 @@
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    Count, Network, Range, Scenario, ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
+    CommandFamily, Count, Network, Range, Scenario, ScenarioBuilder, Share, Spot, Time, Unit, Wait,
+    Workload,
 };
 
 /// Directives of all nodes.
@@ -14,15 +15,17 @@ pub(super) fn common(
     dice: &mut Dice,
     members: &[Member],
 ) -> ScenarioBuilder {
-    let timeout = *dice.pick(&["4", "6", "10", "20"]);
+    let timeout = *dice.pick(&["3", "4", "4", "6", "10", "20"]);
     builder = builder.config("repl-timeout", timeout);
-    builder = builder.config("repl-ping-replica-period", *dice.pick(&["1", "2", "3"]));
+    let often = timeout == "3" || dice.chance(0.4);
+    let period = if often { "1" } else { *dice.pick(&["2", "3"]) };
+    builder = builder.config("repl-ping-replica-period", period);
     builder = builder.config("repl-diskless-sync", *dice.pick(&["yes", "no"]));
     builder = builder.config("repl-diskless-sync-delay", *dice.pick(&["0", "0", "1", "3"]));
     let backlog = dice.magnitude(16 << 10, 1 << 20).to_string();
     builder = builder.config("repl-backlog-size", backlog.as_str());
-    if dice.chance(0.3) {
-        builder = builder.config("repl-backlog-ttl", *dice.pick(&["1", "3", "10"]));
+    if dice.chance(0.4) {
+        builder = builder.config("repl-backlog-ttl", *dice.pick(&["1", "2", "3", "6"]));
     }
     if dice.chance(0.3) {
         builder = builder.config("repl-diskless-load", *dice.pick(&["on-empty-db", "swapdb"]));
@@ -118,7 +121,8 @@ pub(super) fn network(scenario: &mut Scenario, dice: &mut Dice) {
     };
 }
 
-/// One or two workloads that end with the faults.
+/// One or two workloads that end with the faults; where there are passwords, sometimes also
+/// someone who has none.
 pub(super) fn workload(
     scenario: &mut Scenario,
     dice: &mut Dice,
@@ -129,6 +133,26 @@ pub(super) fn workload(
     let count = if dice.chance(0.2) { 2 } else { 1 };
     scenario.workload.0 =
         (0..count).map(|_| one_workload(dice, members, begin_ms, end_ms)).collect();
+    let locked = scenario.config.keys().any(|name| name.as_str() == "requirepass");
+    if locked && dice.chance(0.5) {
+        let mut intruder = one_workload(dice, members, begin_ms, end_ms);
+        intruder.password = Some(String::new());
+        intruder.rate = fixed(Count(dice.number(1, 10)));
+        scenario.workload.0.push(intruder);
+    }
+}
+
+/// The families of commands of a workload: often few, so that they meet.
+fn commands(dice: &mut Dice) -> Vec<CommandFamily> {
+    use CommandFamily::*;
+    const ALL: [CommandFamily; 11] = [
+        Strings, Edits, Lists, Sets, Hashes, SortedSets, Streams, Blocking, Keys, Databases, Watch,
+    ];
+    if dice.chance(0.3) {
+        return vec![Strings];
+    }
+    let share = *dice.pick(&[0.15, 0.3, 0.6]);
+    dice.some(&ALL, share)
 }
 
 fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64) -> Workload {
@@ -145,14 +169,17 @@ fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64)
         timeout: Some(Time::from_u64(dice.magnitude(10, 1_500) * 1_000)),
         share: Some(Share(dice.number(1, 100) as f64 / 100.0)),
     });
+    let families = commands(dice);
+    let blocks = families.contains(&CommandFamily::Blocking);
     Workload {
-        clients: count(dice.number(1, 3)),
+        clients: count(if blocks { 3 } else { dice.number(1, 3) }),
         to: dice.chance(0.15).then(|| dice.pick(members).name.as_str().into()),
         rate: fixed(Count(dice.magnitude(5, 400))),
         reads: share(dice, 0.5, 60),
         keys: fixed(Count(dice.magnitude(2, 500))),
         databases: count(if dice.chance(0.4) { dice.number(2, 16) } else { 1 }),
         value_bytes: Some(between(1, value_high).into()),
+        commands: Some(families.into()),
         deletes: share(dice, 0.6, 30),
         increments: share(dice, 0.6, 30),
         expire: share(dice, 0.4, 40),

@@ -14,9 +14,10 @@ use std::rc::Rc;
 use replisim::event::{Digest, Event, LoadSource, MasterLinkState, Origin, Role};
 use replisim::replication::{Offset, ReplicationId};
 
+use super::twin::{Difference, Twin};
 use super::{Fate, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex};
-use crate::model::{Answer, Change, Expiry, Model};
+use crate::model::{Change, Expiry, Model};
 
 /// See the module's text.
 #[derive(Default)]
@@ -28,20 +29,6 @@ pub(super) struct Data {
     /// Nodes that have received a snapshot whose load has not succeeded (yet): it may be their file.
     received: BTreeSet<NodeIndex>,
 }
-
-/// The model beside one node.
-#[derive(Default)]
-struct Twin {
-    /// `None`: lost, because a command unknown to the model changed the data.
-    model: Option<Model>,
-    /// Changes not yet carried by the stream.
-    pending: Vec<Change>,
-    /// Commands queued by clients in `MULTI`.
-    queued: BTreeMap<u64, Vec<Queued>>,
-}
-
-/// A command in `MULTI`: the database selected when it was sent, name and arguments.
-type Queued = (u32, Vec<Vec<u8>>);
 
 /// The model at the moment of a snapshot.
 struct Copy {
@@ -56,71 +43,6 @@ struct Copy {
     may_be_file: bool,
 }
 
-fn words(args: &[&[u8]]) -> String {
-    let shown = args.iter().take(4).map(|arg| String::from_utf8_lossy(&arg[..arg.len().min(24)]));
-    shown.collect::<Vec<_>>().join(" ")
-}
-
-fn is_write(args: &[&[u8]]) -> bool {
-    replisim::command::Call::find(args).is_some_and(|call| call.is_write())
-}
-
-impl Twin {
-    fn change(&mut self, changes: Vec<Change>) {
-        if let Some(model) = &mut self.model {
-            changes.iter().for_each(|change| model.apply(change));
-            self.pending.extend(changes);
-        }
-    }
-
-    /// Runs one command of a client; the reply it must have, if the model knows.
-    fn run(&mut self, db: u32, args: &[&[u8]], now_ms: u64, expiry: Expiry) -> Option<Vec<u8>> {
-        let (answer, changes) = self.model.as_ref()?.run(db, args, now_ms, expiry);
-        match answer {
-            Answer::Exactly(reply) => {
-                if !reply.starts_with(b"-") {
-                    self.change(changes);
-                }
-                Some(reply)
-            }
-            Answer::Anything => {
-                self.change(changes);
-                None
-            }
-            Answer::Unknown => {
-                if is_write(args) {
-                    self.model = None;
-                }
-                None
-            }
-        }
-    }
-
-    /// `EXEC`: runs what was queued; the whole reply, if the model knows all of it.
-    fn exec(&mut self, client: u64, reply: &[u8], now_ms: u64) -> Option<Vec<u8>> {
-        let queued = self.queued.remove(&client).unwrap_or_default();
-        if !reply.starts_with(b"*") || reply.starts_with(b"*-1") {
-            return None;
-        }
-        let mut whole = Some(format!("*{}\r\n", queued.len()).into_bytes());
-        let mut selected = None;
-        for (db, args) in &queued {
-            let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-            if args[0].eq_ignore_ascii_case(b"select") {
-                selected = std::str::from_utf8(args[1]).ok().and_then(|db| db.parse().ok());
-                whole.iter_mut().for_each(|whole| whole.extend_from_slice(b"+OK\r\n"));
-                continue;
-            }
-            let answer = self.run(selected.unwrap_or(*db), &args, now_ms, Expiry::Delete);
-            whole = whole.zip(answer).map(|(mut whole, answer)| {
-                whole.extend_from_slice(&answer);
-                whole
-            });
-        }
-        whole
-    }
-}
-
 impl Data {
     fn executed(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let Event::Executed { client, db, args, reply, .. } = sight.event else {
@@ -128,42 +50,17 @@ impl Data {
         };
         let state = &cluster.nodes[sight.node];
         let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
-        let now_ms = sight.now.unix_ms;
-        let name = args[0].to_ascii_lowercase();
-        if *reply == b"+QUEUED\r\n" {
-            let owned = args.iter().map(|arg| arg.to_vec()).collect();
-            twin.queued.entry(*client).or_default().push((*db, owned));
-            return;
-        }
-        let expected = match name.as_slice() {
-            b"discard" | b"reset" => {
-                twin.queued.remove(client);
-                None
-            }
-            b"exec" => twin.exec(*client, reply, now_ms),
-            _ if reply.starts_with(b"-") && !reply.starts_with(b"-ERR no such key") => None,
-            _ if state.role == Role::Replica && is_write(args) => {
-                twin.model = None; // a writable replica: no longer what its master wrote
-                None
-            }
-            _ => {
-                let expiry = match state.role {
-                    Role::Master => Expiry::Delete,
-                    Role::Replica => Expiry::Hide,
-                };
-                twin.run(*db, args, now_ms, expiry)
-            }
-        };
-        if let Some(expected) = expected
-            && expected != *reply
-        {
+        let (master, now_ms) = (state.role == Role::Master, sight.now.unix_ms);
+        let expiry = if master { Expiry::Delete } else { Expiry::Hide };
+        let difference = twin.executed(*client, *db, args, reply, now_ms, expiry, master);
+        if let Some(Difference { command, answer, expected }) = difference {
+            let name = command.split(' ').next().unwrap_or_default();
+            let text = |reply: &[u8]| String::from_utf8_lossy(reply).into_owned();
+            let (answer, expected) = (text(&answer), text(&expected));
             found.violation(
                 &state.name,
                 format!(
-                    "{:?} answered {}, the model says {} (offset {})",
-                    words(args),
-                    String::from_utf8_lossy(reply).escape_debug(),
-                    String::from_utf8_lossy(&expected).escape_debug(),
+                    "{name} answered {answer:?}, the model says {expected:?} ({command:?}, offset {})",
                     state.offset
                 ),
             );
@@ -255,7 +152,7 @@ impl Data {
         };
         let node = &cluster.nodes[sight.node].name;
         let mut found = found.under("durability");
-        let twin = Twin { model: Some(Model::default()), ..Twin::default() };
+        let twin = Twin::empty();
         self.nodes.insert(sight.node, twin);
         if !loaded {
             if self.copies.iter().any(|copy| copy.node == sight.node && copy.saved) {

@@ -15,6 +15,7 @@ mod guard;
 mod offset;
 mod prefix;
 mod psync;
+mod twin;
 
 use std::time::Duration;
 

@@ -215,6 +215,10 @@ pub struct Workload {
     /// Length of a value in bytes, drawn for each. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_bytes: Option<Spot<Range<Size>>>,
+    /// Families of commands, each as likely as the others. Default: ["strings"]. Where it matters:
+    /// `deletes`, `increments`, `expire` and `value-bytes` are about strings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Spot<Vec<CommandFamily>>>,
     /// Share of the writes that delete a key. Default: 0.05.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletes: Option<Spot<Share>>,
@@ -251,6 +255,36 @@ pub struct Workload {
     /// When it ends. Default: the end of the run. Drawn once a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Spot<Range<Time>>>,
+}
+
+/// A family of commands that clients send.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandFamily {
+    /// `SET` and its options, `GET`, `MSET`, `APPEND`, `INCRBY`, `DEL`, deadlines.
+    Strings,
+    /// `INCRBYFLOAT`, `SETRANGE`, `GETEX`, `GETDEL`, `SETNX`, `MSETNX`.
+    Edits,
+    /// `LPUSH`, `RPOP`, `LTRIM`, `LSET`, `LINSERT`, `LREM`, `LMOVE` and the like.
+    Lists,
+    /// `SADD`, `SREM`, `SPOP`, `SMOVE`, `SUNIONSTORE` and the like.
+    Sets,
+    /// `HSET`, `HDEL`, `HINCRBY`, `HINCRBYFLOAT` and the like.
+    Hashes,
+    /// `ZADD`, `ZINCRBY`, `ZPOPMIN`, `ZUNIONSTORE` and the like.
+    SortedSets,
+    /// `XADD`, `XDEL`, `XTRIM`, without consumer groups.
+    Streams,
+    /// `BLPOP`, `BLMOVE`, `BZPOPMIN` and the like, which wait up to a second.
+    Blocking,
+    /// Any key: `COPY`, `MOVE`, `RENAME`, `UNLINK`, `EXPIRE` with conditions, `PERSIST`.
+    Keys,
+    /// Rarely `FLUSHDB`, `SWAPDB` or `FLUSHALL`.
+    Databases,
+    /// `WATCH`, and transactions that stay open for a while.
+    Watch,
 }
 
 /// `WAIT` after a write.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::spot::Spot;
 use super::step::{Action, CommandLine, DiskOperation, Links, Outage};
 use super::value::{Bandwidth, Count, Expected, Jump, Range, Share, Size, Time, Unit};
-use super::{ConfigValue, Scenario, Workload};
+use super::{CommandFamily, ConfigValue, Scenario, Workload};
 use crate::seed::Seed;
 
 /// Simulated time of a run when the scenario does not say.
@@ -88,6 +88,8 @@ pub struct WorkloadSpec {
     pub databases: u64,
     /// Length of a value in bytes.
     pub value_bytes: Range<Size>,
+    /// Families of commands.
+    pub commands: Vec<CommandFamily>,
     /// Share of the writes that delete a key.
     pub deletes: f64,
     /// Share of the writes that increment a counter.
@@ -412,6 +414,7 @@ fn workload(
         keys: number("keys", &w.keys).unwrap_or(1000),
         databases: w.databases.as_deref().map_or(1, |count| count.0),
         value_bytes: w.value_bytes.as_deref().copied().unwrap_or(Range::fixed(Size(100))),
+        commands: w.commands.as_deref().cloned().unwrap_or_else(|| vec![CommandFamily::Strings]),
         deletes: share(&w.deletes, 0.05 * room),
         increments: share(&w.increments, 0.1 * room),
         expire: share(&w.expire, 0.0),

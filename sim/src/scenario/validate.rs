@@ -279,6 +279,9 @@ impl Check<'_> {
         if let Some(clients) = w.clients.as_ref().filter(|c| c.0 == 0) {
             self.error(clients, "a workload needs a client", "expected at least 1");
         }
+        if let Some(none) = w.commands.as_ref().filter(|families| families.is_empty()) {
+            self.error(none, "a workload needs commands", "expected at least one family");
+        }
         if let Some(databases) = w.databases.as_ref().filter(|d| !(1..=16).contains(&d.0)) {
             self.error(
                 databases,

@@ -112,6 +112,7 @@ fn workload(w: &WorkloadSpec) -> Workload {
         keys: fixed(Count(w.keys)),
         databases: Some(Count(w.databases).into()),
         value_bytes: Some(w.value_bytes.into()),
+        commands: Some(w.commands.clone().into()),
         deletes: share(w.deletes),
         increments: share(w.increments),
         expire: share(w.expire),

@@ -92,6 +92,7 @@ fn cuts(best: &mut Best, oracle: &mut Oracle<'_>) {
             Some(all.get(gone)?.iter().rev().fold(t.clone(), |t, path| without_path(&t, path)))
         },
     );
+    until_none(best, oracle, "commands", |best| fewer_commands(&best.table));
     until_none(best, oracle, "fields of steps", |best| simpler_steps(&best.table));
     until_none(best, oracle, "beginning", |best| sooner(&best.table));
 }
@@ -300,6 +301,36 @@ fn without_path(t: &Table, path: &[String]) -> Table {
         }
     }
     t
+}
+
+/// With fewer families of commands in a workload: one alone, or all but one.
+fn fewer_commands(t: &Table) -> Vec<Table> {
+    let mut t = t.clone();
+    let count = table::workload_count(&t);
+    let mut list = Vec::new();
+    for index in 0..count {
+        let mut families = Vec::new();
+        if let Some(workload) = table::workloads_mut(&mut t).into_iter().nth(index) {
+            let all = workload.get("commands").and_then(Value::as_array);
+            families.extend(all.into_iter().flatten().cloned());
+        }
+        if families.len() < 2 {
+            continue;
+        }
+        let alone = families.iter().map(|family| vec![family.clone()]);
+        let without = (0..families.len()).map(|gone| {
+            let kept = families.iter().enumerate().filter(|(index, _)| *index != gone);
+            kept.map(|(_, family)| family.clone()).collect()
+        });
+        for families in alone.chain(without) {
+            let mut t = t.clone();
+            if let Some(workload) = table::workloads_mut(&mut t).into_iter().nth(index) {
+                workload.insert("commands".to_owned(), Value::Array(families));
+            }
+            list.push(t);
+        }
+    }
+    list
 }
 
 /// With one step simpler: fewer fields, fewer names.

@@ -3,7 +3,8 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt};
 
-use crate::scenario::WorkloadSpec;
+use super::families;
+use crate::scenario::{CommandFamily, WorkloadSpec};
 
 /// A command, name first.
 pub(super) type Command = Vec<Vec<u8>>;
@@ -33,15 +34,35 @@ pub(super) struct Generator {
     rng: ChaCha8Rng,
     name: String,
     written: u64,
+    /// Families of which one is drawn for each command.
+    families: Vec<CommandFamily>,
+    /// Whether clients watch keys and take their time over transactions.
+    watches: bool,
+    /// A transaction that stays open: its database.
+    open: Option<u64>,
 }
 
-fn command(words: &[&[u8]]) -> Command {
+pub(super) fn command(words: &[&[u8]]) -> Command {
     words.iter().map(|word| word.to_vec()).collect()
 }
 
 impl Generator {
     pub(super) fn new(spec: &WorkloadSpec, rng: ChaCha8Rng, name: &str) -> Self {
-        Self { spec: spec.clone(), rng, name: name.to_owned(), written: 0 }
+        let is_watch = |family: &CommandFamily| *family == CommandFamily::Watch;
+        let mut families = spec.commands.clone();
+        families.retain(|family| !is_watch(family));
+        if families.is_empty() {
+            families.push(CommandFamily::Strings);
+        }
+        Self {
+            rng,
+            name: name.to_owned(),
+            written: 0,
+            families,
+            watches: spec.commands.iter().any(is_watch),
+            open: None,
+            spec: spec.clone(),
+        }
     }
 
     pub(super) fn next(&mut self) -> Work {
@@ -52,7 +73,15 @@ impl Generator {
             return Work::Read { db, commands };
         }
         let mut commands = Vec::new();
+        if let Some(db) = self.open {
+            self.go_on(&mut commands);
+            return Work::Write { db, commands };
+        }
         for _ in 0..count {
+            if self.watches && self.chance(0.2) {
+                self.take_time(db, &mut commands);
+                return Work::Write { db, commands };
+            }
             if self.chance(self.spec.transactions) {
                 self.transaction(&mut commands);
             } else {
@@ -69,6 +98,52 @@ impl Generator {
         Work::Write { db, commands }
     }
 
+    /// Begins a transaction that ends some time later: others write meanwhile.
+    fn take_time(&mut self, db: u64, commands: &mut Vec<Command>) {
+        self.open = Some(db);
+        let key = self.watched_key();
+        match self.rng.random_range(0..4_u32) {
+            0 => {}
+            1 => {
+                let other = self.watched_key();
+                commands.push(command(&[b"WATCH", &key, &other]));
+            }
+            _ => commands.push(command(&[b"WATCH", &key])),
+        }
+        commands.push(command(&[b"MULTI"]));
+        commands.push(self.write());
+    }
+
+    fn watched_key(&mut self) -> Vec<u8> {
+        let family = self.family();
+        match families::prefix(family) {
+            Some(prefix) => families::key(&mut self.rng, prefix),
+            None => self.key("k"),
+        }
+    }
+
+    /// Goes on with an open transaction, or ends it.
+    fn go_on(&mut self, commands: &mut Vec<Command>) {
+        match self.rng.random_range(0..8_u32) {
+            0..4 => commands.push(self.write()),
+            4 => {
+                commands.push(command(&[b"DISCARD"]));
+                self.open = None;
+            }
+            _ => {
+                commands.push(command(&[b"EXEC"]));
+                self.open = None;
+            }
+        }
+    }
+
+    fn family(&mut self) -> CommandFamily {
+        match self.families.as_slice() {
+            [only] => *only, // no draw: worlds of strings stay what they were
+            many => many[self.rng.random_range(0..many.len())],
+        }
+    }
+
     fn chance(&mut self, share: f64) -> bool {
         // Drawn even for 0 and 1, so that a changed share moves no other draw.
         self.rng.random::<f64>() < share
@@ -80,6 +155,10 @@ impl Generator {
     }
 
     fn read(&mut self) -> Command {
+        let family = self.family();
+        if let Some(read) = families::read(family, &mut self.rng) {
+            return read;
+        }
         match self.rng.random_range(0..8_u32) {
             0 => {
                 let key = self.key("n");
@@ -119,6 +198,16 @@ impl Generator {
     }
 
     fn write(&mut self) -> Command {
+        let family = self.family();
+        if family != CommandFamily::Strings {
+            let text = self.value();
+            let places = families::Places {
+                databases: self.spec.databases,
+                strings: self.spec.keys,
+                ttl_ms: self.spec.ttl.draw(&mut self.rng).0.as_millis().max(1),
+            };
+            return families::write(family, &mut self.rng, &self.families, &places, &text);
+        }
         // One draw, since each is a share of all writes.
         let drawn = self.rng.random::<f64>();
         let deletes = self.spec.deletes;

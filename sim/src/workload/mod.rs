@@ -8,6 +8,7 @@
 //! Must never: draw from any stream but its own, so that a change to one client moves no other.
 
 pub mod client;
+mod families;
 mod generator;
 
 use std::io;

@@ -1,0 +1,272 @@
+//! Commands of all types: which there are in each family, and over which keys and members.
+//!
+//! There are few keys of each type and few members in each, so that commands meet: what one adds
+//! another finds, empties or overwrites. Scores and fractions are such that a double holds them
+//! exactly, so that the model need not add as the node does. Must never: name a command of which
+//! the model does not know what it does.
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::generator::{Command, command};
+use crate::scenario::CommandFamily;
+
+/// Keys of each type.
+const KEYS: u64 = 6;
+/// Members and fields in each.
+const MEMBERS: u64 = 12;
+/// Lists are trimmed to this.
+const LONGEST: &[u8] = b"15";
+
+/// Where commands reach, beside the keys of their own type.
+pub(super) struct Places {
+    /// Number of databases.
+    pub(super) databases: u64,
+    /// Number of keys with strings.
+    pub(super) strings: u64,
+    /// Time to live.
+    pub(super) ttl_ms: u128,
+}
+
+/// How the keys of a family begin; `None`: it has none of its own.
+pub(super) fn prefix(family: CommandFamily) -> Option<&'static str> {
+    match family {
+        CommandFamily::Lists | CommandFamily::Blocking => Some("list"),
+        CommandFamily::Sets => Some("set"),
+        CommandFamily::Hashes => Some("hash"),
+        CommandFamily::SortedSets => Some("zset"),
+        CommandFamily::Streams => Some("stream"),
+        CommandFamily::Edits => Some("f"),
+        _ => None,
+    }
+}
+
+/// One of the keys that begin so.
+pub(super) fn key(rng: &mut ChaCha8Rng, prefix: &str) -> Vec<u8> {
+    format!("{prefix}:{}", rng.random_range(0..KEYS)).into_bytes()
+}
+
+fn member(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    // Some are integers, of which small sets are made in another way.
+    match rng.random_range(0..MEMBERS) {
+        number if number % 2 == 0 => number.to_string().into_bytes(),
+        number => format!("m{number}").into_bytes(),
+    }
+}
+
+/// A number with a fraction that a double holds exactly.
+fn fraction(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let quarters = rng.random_range(-16..=40_i32);
+    format!("{}", f64::from(quarters) / 4.0).into_bytes()
+}
+
+fn pick<'a>(rng: &mut ChaCha8Rng, words: &[&'a str]) -> &'a [u8] {
+    words[rng.random_range(0..words.len())].as_bytes()
+}
+
+/// A read of a family; `None` for the one of strings.
+pub(super) fn read(family: CommandFamily, rng: &mut ChaCha8Rng) -> Option<Command> {
+    let prefix = prefix(family)?;
+    let key = key(rng, prefix);
+    let member = member(rng);
+    let which = rng.random_range(0..4_u32);
+    Some(match (prefix, which) {
+        (_, 0) if rng.random_range(0..4_u32) == 0 => command(&[b"TYPE", &key]),
+        (_, 0) => command(&[b"PEXPIRETIME", &key]),
+        ("list", 1) => command(&[b"LLEN", &key]),
+        ("list", 2) => command(&[b"LINDEX", &key, b"-1"]),
+        ("list", _) => command(&[b"LRANGE", &key, b"0", b"-1"]),
+        ("set", 1) => command(&[b"SCARD", &key]),
+        ("set", 2) => command(&[b"SISMEMBER", &key, &member]),
+        ("set", _) => command(&[b"SMEMBERS", &key]),
+        ("hash", 1) => command(&[b"HLEN", &key]),
+        ("hash", 2) => command(&[b"HMGET", &key, &member, b"n"]),
+        ("hash", _) => command(&[b"HGETALL", &key]),
+        ("zset", 1) => command(&[b"ZCARD", &key]),
+        ("zset", 2) => command(&[b"ZSCORE", &key, &member]),
+        ("zset", _) => command(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]),
+        ("stream", 1) => command(&[b"XLEN", &key]),
+        ("stream", _) => command(&[b"XRANGE", &key, b"-", b"+"]),
+        (_, 1) => command(&[b"STRLEN", &key]),
+        _ => command(&[b"GET", &key]),
+    })
+}
+
+/// A write of a family; `text` is a value that no other write has.
+pub(super) fn write(
+    family: CommandFamily,
+    rng: &mut ChaCha8Rng,
+    all: &[CommandFamily],
+    places: &Places,
+    text: &[u8],
+) -> Command {
+    match family {
+        CommandFamily::Lists => list(rng, text),
+        CommandFamily::Sets => set(rng),
+        CommandFamily::Hashes => hash(rng, text),
+        CommandFamily::SortedSets => sorted_set(rng),
+        CommandFamily::Streams => stream(rng, text),
+        CommandFamily::Blocking => blocking(rng, text),
+        CommandFamily::Edits => edit(rng, places, text),
+        CommandFamily::Databases => database(rng, places, text),
+        CommandFamily::Keys | CommandFamily::Strings | CommandFamily::Watch => {
+            any_key(rng, all, places)
+        }
+    }
+}
+
+fn list(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
+    let (at, other) = (key(rng, "list"), key(rng, "list"));
+    let text = &text[..text.len().min(40)];
+    let (end, far) = (pick(rng, &["LEFT", "RIGHT"]), pick(rng, &["LEFT", "RIGHT"]));
+    match rng.random_range(0..16_u32) {
+        0..3 => command(&[b"LPUSH", &at, text, b"x"]),
+        3..6 => command(&[b"RPUSH", &at, text]),
+        6 => command(&[pick(rng, &["LPOP", "RPOP"]), &at]),
+        7 => command(&[pick(rng, &["LPOP", "RPOP"]), &at, pick(rng, &["0", "1", "2", "9"])]),
+        8 => command(&[b"LMOVE", &at, &other, end, far]),
+        9 => command(&[b"RPOPLPUSH", &at, &other]),
+        10 => command(&[b"LSET", &at, pick(rng, &["0", "-1", "3"]), text]),
+        11 => command(&[b"LINSERT", &at, pick(rng, &["BEFORE", "AFTER"]), b"x", text]),
+        12 => command(&[b"LREM", &at, pick(rng, &["0", "1", "-1"]), b"x"]),
+        13 => command(&[pick(rng, &["LPUSHX", "RPUSHX"]), &at, text]),
+        _ => command(&[b"LTRIM", &at, pick(rng, &["0", "1"]), LONGEST]),
+    }
+}
+
+fn set(rng: &mut ChaCha8Rng) -> Command {
+    let (at, other, third) = (key(rng, "set"), key(rng, "set"), key(rng, "set"));
+    let (one, two) = (member(rng), member(rng));
+    match rng.random_range(0..12_u32) {
+        0..4 => command(&[b"SADD", &at, &one, &two]),
+        4 => command(&[b"SREM", &at, &one, &two]),
+        5..7 => command(&[b"SPOP", &at]),
+        7..9 => command(&[b"SPOP", &at, pick(rng, &["0", "1", "2", "3", "20"])]),
+        9 => command(&[b"SMOVE", &at, &other, &one]),
+        _ => {
+            let name = pick(rng, &["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]);
+            command(&[name, &at, &other, &third])
+        }
+    }
+}
+
+fn hash(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
+    let (at, field, other) = (key(rng, "hash"), member(rng), member(rng));
+    let by = rng.random_range(-3..=9_i32).to_string();
+    match rng.random_range(0..10_u32) {
+        0..3 => command(&[b"HSET", &at, &field, text]),
+        3 => command(&[b"HSET", &at, &field, text, &other, b"y"]),
+        4 => command(&[b"HSETNX", &at, &field, text]),
+        5..7 => command(&[b"HDEL", &at, &field, &other]),
+        7 => command(&[b"HINCRBY", &at, b"n", by.as_bytes()]),
+        8 => command(&[b"HINCRBYFLOAT", &at, b"f", &fraction(rng)]),
+        _ => command(&[b"HINCRBY", &at, &field, by.as_bytes()]),
+    }
+}
+
+fn sorted_set(rng: &mut ChaCha8Rng) -> Command {
+    let (at, other, third) = (key(rng, "zset"), key(rng, "zset"), key(rng, "zset"));
+    let (one, two) = (member(rng), member(rng));
+    let (score, more) = (fraction(rng), fraction(rng));
+    match rng.random_range(0..12_u32) {
+        0..3 => command(&[b"ZADD", &at, &score, &one, &more, &two]),
+        3 => {
+            let option = pick(rng, &["NX", "XX", "GT", "LT"]);
+            command(&[b"ZADD", &at, option, b"CH", &score, &one])
+        }
+        4..6 => command(&[b"ZINCRBY", &at, &score, &one]),
+        6 => command(&[b"ZREM", &at, &one, &two]),
+        7 => command(&[pick(rng, &["ZPOPMIN", "ZPOPMAX"]), &at]),
+        8 => command(&[pick(rng, &["ZPOPMIN", "ZPOPMAX"]), &at, pick(rng, &["0", "2", "20"])]),
+        9 => command(&[b"ZREMRANGEBYRANK", &at, b"0", pick(rng, &["0", "-6"])]),
+        _ => command(&[pick(rng, &["ZUNIONSTORE", "ZINTERSTORE"]), &at, b"2", &other, &third]),
+    }
+}
+
+fn stream(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
+    let at = key(rng, "stream");
+    match rng.random_range(0..8_u32) {
+        0..4 => command(&[b"XADD", &at, b"MAXLEN", LONGEST, b"*", b"a", text]),
+        4 => command(&[b"XADD", &at, b"*", b"a", text, b"b", b"2"]),
+        5 => command(&[b"XDEL", &at, b"1-1"]),
+        _ => command(&[b"XTRIM", &at, b"MAXLEN", pick(rng, &["0", "3", "9"])]),
+    }
+}
+
+fn blocking(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
+    let (at, other) = (key(rng, "list"), key(rng, "list"));
+    let timeout = pick(rng, &["0.05", "0.3", "1"]);
+    let (end, far) = (pick(rng, &["LEFT", "RIGHT"]), pick(rng, &["LEFT", "RIGHT"]));
+    match rng.random_range(0..10_u32) {
+        0..3 => command(&[pick(rng, &["BLPOP", "BRPOP"]), &at, &other, timeout]),
+        3 => command(&[b"BLMOVE", &at, &other, end, far, timeout]),
+        4 => command(&[b"BRPOPLPUSH", &at, &other, timeout]),
+        5 => {
+            let (at, other) = (key(rng, "zset"), key(rng, "zset"));
+            command(&[pick(rng, &["BZPOPMIN", "BZPOPMAX"]), &at, &other, timeout])
+        }
+        6 => command(&[b"ZADD", &key(rng, "zset"), &fraction(rng), &member(rng)]),
+        _ => command(&[pick(rng, &["LPUSH", "RPUSH"]), &at, &text[..text.len().min(20)]]),
+    }
+}
+
+fn edit(rng: &mut ChaCha8Rng, places: &Places, text: &[u8]) -> Command {
+    let (number, string) = (key(rng, "f"), key(rng, "t"));
+    let ttl_ms = places.ttl_ms.to_string();
+    match rng.random_range(0..12_u32) {
+        0..3 => command(&[b"INCRBYFLOAT", &number, &fraction(rng)]),
+        3 => command(&[b"PEXPIRE", &number, ttl_ms.as_bytes()]),
+        4 => command(&[b"GETEX", &string, b"PX", ttl_ms.as_bytes()]),
+        5 => command(&[b"GETEX", &string, b"PERSIST"]),
+        6 => command(&[b"GETDEL", &string]),
+        7 => command(&[b"SETNX", &string, text]),
+        8 => command(&[b"MSETNX", &string, text, &key(rng, "t"), b"1"]),
+        9 => command(&[b"SET", &string, text, b"KEEPTTL"]),
+        10 => command(&[
+            b"SETRANGE",
+            &string,
+            pick(rng, &["0", "3", "50"]),
+            &text[..text.len().min(9)],
+        ]),
+        _ => command(&[b"PSETEX", &string, ttl_ms.as_bytes(), text]),
+    }
+}
+
+/// A key of one of the families of this workload; of strings, if it has no other.
+fn some_key(rng: &mut ChaCha8Rng, all: &[CommandFamily], places: &Places) -> Vec<u8> {
+    match prefix(all[rng.random_range(0..all.len())]) {
+        Some(prefix) => key(rng, prefix),
+        None => format!("k:{}", rng.random_range(0..places.strings.max(1))).into_bytes(),
+    }
+}
+
+fn any_key(rng: &mut ChaCha8Rng, all: &[CommandFamily], places: &Places) -> Command {
+    let (at, other) = (some_key(rng, all, places), some_key(rng, all, places));
+    let db = rng.random_range(0..places.databases.max(1)).to_string();
+    let ttl_ms = places.ttl_ms.to_string();
+    match rng.random_range(0..12_u32) {
+        0 => command(&[b"RENAME", &at, &other]),
+        1 => command(&[b"RENAMENX", &at, &other]),
+        2 => command(&[b"COPY", &at, &other, b"REPLACE"]),
+        3 => command(&[b"COPY", &at, &other, b"DB", db.as_bytes()]),
+        4 => command(&[b"MOVE", &at, db.as_bytes()]),
+        5 => command(&[b"UNLINK", &at, &other]),
+        6 => command(&[b"PERSIST", &at]),
+        7 => {
+            let condition = pick(rng, &["NX", "XX", "GT", "LT"]);
+            command(&[b"PEXPIRE", &at, ttl_ms.as_bytes(), condition])
+        }
+        8 => command(&[b"EXPIRE", &at, pick(rng, &["1", "100", "-1"])]),
+        _ => command(&[b"PEXPIRE", &at, ttl_ms.as_bytes()]),
+    }
+}
+
+fn database(rng: &mut ChaCha8Rng, places: &Places, text: &[u8]) -> Command {
+    let last = (places.databases.max(1) - 1).to_string();
+    match rng.random_range(0..24_u32) {
+        0 => command(&[b"FLUSHDB"]),
+        1 => command(&[b"FLUSHALL"]),
+        2 => command(&[b"SWAPDB", b"0", last.as_bytes()]),
+        number => command(&[b"SET", format!("k:{}", number % 4).as_bytes(), text]),
+    }
+}
