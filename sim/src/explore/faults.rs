@@ -7,9 +7,9 @@ use super::generate::Member;
 use super::profile::Profile;
 use super::swarm::Dice;
 use crate::scenario::{
-    Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, FullDisk, Jump, Lag,
-    Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Share, Shutdown, Slow, SlowDisk,
-    Spot, Time, Unit,
+    Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, Expected, FullDisk,
+    Jump, Lag, Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Share, Shutdown,
+    Slow, SlowDisk, Spot, Time, Unit,
 };
 use crate::seed::Seed;
 
@@ -108,10 +108,15 @@ pub(super) fn millis(ms: u64) -> String {
 
 /// A command of the operator, whatever comes of it.
 pub(super) fn order(node: &str, line: &str) -> Action {
+    order_expecting(node, line, None)
+}
+
+/// A command of the operator, which must be answered so.
+pub(super) fn order_expecting(node: &str, line: &str, expect: Option<Expected>) -> Action {
     Action::Command(Command {
         node: node.into(),
         send: CommandLine::Line(line.to_owned()).into(),
-        expect: None,
+        expect: expect.map(Into::into),
         expect_error: None,
         database: None,
         password: None,

@@ -4,10 +4,12 @@
 //! follow, so that it is connected; the rest may stay cut off or down. The core must converge,
 //! which is for the runner to judge.
 
-use super::faults::{millis, order};
+use super::faults::{millis, order, order_expecting};
 use super::generate::Member;
 use super::swarm::Dice;
-use crate::scenario::{Action, Down, Links, Outage, ScenarioBuilder};
+use crate::scenario::{
+    Action, Down, Expected, Links, Outage, Range, ScenarioBuilder, Spot, Step, Time, Unit,
+};
 
 /// From the end of the faults to the last order of the operator, in milliseconds.
 pub(super) const LENGTH_MS: u64 = 8_000;
@@ -65,7 +67,21 @@ pub(super) fn add(
                 .step(&at, order(name, &follow));
         }
     }
-    builder
+    // A master whose writes are still held back would not answer. (Unlike a write this is refused
+    // neither after a failed save nor for want of replicas.) A slow save or load holds it up too.
+    let top = members[core[0]].name.clone();
+    builder.with(|scenario| {
+        let is_slow = |name: &str| ["rdb-key-save-delay", "key-load-delay"].contains(&name);
+        if !scenario.config.keys().any(|name| is_slow(name)) {
+            let order = order_expecting(&top, "PUBLISH finale done", Some(Expected::Between(0, 0)));
+            let at = Time::from_u64((at_ms + LENGTH_MS + 1_200) * 1_000);
+            scenario.steps.push(Step {
+                at: Range::fixed(at).into(),
+                action: order,
+                place: Spot::default(),
+            });
+        }
+    })
 }
 
 /// The core, in the order in which they follow each other, and the rest.

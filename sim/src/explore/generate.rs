@@ -43,7 +43,9 @@ pub fn generate_in(seed: Seed, profile: Profile) -> Result<Scenario, Problems> {
     let prelude_ms = if has_edge { edge::LENGTH_MS } else { 0 };
     let faults_begin_ms = prelude_ms + *dice.pick(&[0, 500, 3_000, 8_000]);
     let faults_end_ms = faults_begin_ms + dice.number(4_000, 25_000);
-    let quiet_ms = finale::LENGTH_MS + dice.number(1_000, 4_000);
+    // Mostly just long enough; sometimes long enough for what goes wrong by itself to do so twice.
+    let rest_ms = dice.number(1_500, 4_000) + if dice.chance(0.2) { 20_000 } else { 0 };
+    let quiet_ms = finale::LENGTH_MS + rest_ms;
     let tick_ms = *dice.pick(&[1, 2, 5, 5, 10]);
 
     let title = format!("Generated from seed {seed}");

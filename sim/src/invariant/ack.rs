@@ -12,10 +12,19 @@ use crate::cluster::{Cluster, NodeIndex, NodeState};
 /// Acks are looked at ten times a second; what changed within that time may not have been seen.
 const CRON: Duration = Duration::from_millis(1200);
 
+/// How an `EXEC` is refused for want of replicas.
+const REFUSED_EXEC: &[u8] = b"NOREPLICAS Not enough good replicas to write.\r\n";
+
 /// See the module's text.
 pub(super) struct Ack;
 
-fn has_applied(cluster: &Cluster, master: &NodeState, node: NodeIndex, target: Offset) -> bool {
+/// Whether a node has everything that a master had written up to `target`.
+pub(super) fn has_applied(
+    cluster: &Cluster,
+    master: &NodeState,
+    node: NodeIndex,
+    target: Offset,
+) -> bool {
     let replica = &cluster.nodes[node];
     let (Some(id), Some(own)) = (master.id, replica.id) else { return false };
     replica.offset >= target && cluster.histories.same_past(own, target, id)
@@ -69,17 +78,18 @@ impl Ack {
     fn write(
         state: &NodeState,
         sight: &Sight<'_>,
-        args: &[&[u8]],
+        writes: bool,
         reply: &[u8],
         found: &mut Found<'_>,
     ) {
         let wanted = state.limits.min_replicas_to_write;
-        if state.role != Role::Master || wanted == 0 || !is_write(args) {
+        if state.role != Role::Master || wanted == 0 || !writes {
             return;
         }
         let lag = state.limits.min_replicas_max_lag;
-        let refused = reply.starts_with(b"-NOREPLICAS");
-        if !refused && !reply.starts_with(b"-") && fresh(state, sight.at, lag + CRON) < wanted {
+        let refused = reply.starts_with(b"-NOREPLICAS") || reply.ends_with(REFUSED_EXEC);
+        let not_done = [&b"-"[..], b"*-1", b"+QUEUED"].iter().any(|no| reply.starts_with(no));
+        if !not_done && fresh(state, sight.at, lag + CRON) < wanted {
             found.violation(
                 &state.name,
                 format!("accepted a write with fewer than {wanted} good replicas"),
@@ -94,10 +104,6 @@ impl Ack {
     }
 }
 
-fn is_write(args: &[&[u8]]) -> bool {
-    replisim::command::Call::find(args).is_some_and(|call| call.is_write())
-}
-
 impl Invariant for Ack {
     fn name(&self) -> &'static str {
         "ack"
@@ -108,8 +114,9 @@ impl Invariant for Ack {
             Event::WaitAnswered { target, counted, acks, .. } => {
                 Self::wait(cluster, sight, *target, *counted, acks, found);
             }
-            Event::Executed { args, reply, .. } => {
-                Self::write(&cluster.nodes[sight.node], sight, args, reply, found);
+            Event::Executed { client, args, reply, .. } => {
+                let state = &cluster.nodes[sight.node];
+                Self::write(state, sight, state.writes(*client, args), reply, found);
             }
             _ => {}
         }

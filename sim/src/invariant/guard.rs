@@ -1,12 +1,16 @@
-//! *read-only*, *auth* and *expiry*: what a node must never let through or do by itself.
+//! *read-only*, *stale*, *auth* and *expiry*: what a node must never let through or do by itself.
 
-use replisim::event::{Event, Role};
+use replisim::command::Call;
+use replisim::command::table::Flags;
+use replisim::event::{Event, MasterLinkState, Role};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::Cluster;
 
 /// No client writes to a read-only replica.
 pub(super) struct ReadOnly;
+/// A replica without its master answers no reads, where it is told not to.
+pub(super) struct Stale;
 /// Nothing is answered to a client that has not authenticated.
 pub(super) struct Auth;
 /// A replica never expires keys by itself, a master never before the deadline.
@@ -26,13 +30,38 @@ impl Invariant for ReadOnly {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
-        if let Event::Executed { args, reply, .. } = sight.event
-            && state.role == Role::Replica
+        let Event::Executed { client, args, reply, .. } = sight.event else {
+            return;
+        };
+        let refused = [&b"-"[..], b"*-1", b"+QUEUED"].iter().any(|no| reply.starts_with(no));
+        if state.role == Role::Replica
             && state.limits.replica_read_only
-            && !reply.starts_with(b"-")
-            && replisim::command::Call::find(args).is_some_and(|call| call.is_write())
+            && !refused
+            && state.writes(*client, args)
         {
             found.violation(&state.name, format!("a read-only replica executed {}", text(args)));
+        }
+    }
+}
+
+impl Invariant for Stale {
+    fn name(&self) -> &'static str {
+        "stale"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        if let Event::Executed { args, reply, .. } = sight.event
+            && state.role == Role::Replica
+            && !state.limits.replica_serve_stale_data
+            && state.master_link != MasterLinkState::Connected
+            && !reply.starts_with(b"-")
+            && Call::find(args).is_some_and(|call| call.flags().has(Flags::READONLY))
+        {
+            found.violation(
+                &state.name,
+                format!("answered {} though its link to its master is down", text(args)),
+            );
         }
     }
 }
@@ -68,7 +97,8 @@ impl Invariant for OwnExpiry {
         if state.role == Role::Replica {
             found.violation(&state.name, format!("a replica expired key {key:?} by itself"));
         }
-        if sight.now.unix_ms < *deadline_ms {
+        // At its deadline itself a key is still there (Redis: `now > when`).
+        if sight.now.unix_ms <= *deadline_ms {
             found.violation(&state.name, format!("expired key {key:?} before its deadline"));
         }
     }

@@ -11,10 +11,13 @@ mod ack;
 mod bounds;
 mod convergence;
 mod data;
+mod failover;
 mod guard;
+mod identity;
 mod offset;
 mod prefix;
 mod psync;
+mod steady;
 mod twin;
 
 use std::time::Duration;
@@ -95,9 +98,29 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(psync::NeedlessFullSync),
         Box::new(ack::Ack),
         Box::new(data::Data::default()),
+        Box::new(identity::Identity),
+        Box::new(failover::Failover::default()),
         Box::new(guard::ReadOnly),
+        Box::new(guard::Stale),
         Box::new(guard::Auth),
         Box::new(guard::OwnExpiry),
         Box::new(bounds::Bounds),
+        Box::new(steady::Steady::default()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::scenario::INVARIANTS;
+
+    #[test]
+    fn those_that_a_scenario_may_name_are_those_there_are() {
+        // Judged by *model* too, and once at the end of a run.
+        let mut names = BTreeSet::from(["durability", "convergence"]);
+        names.extend(all().iter().map(|invariant| invariant.name()));
+        assert_eq!(names, INVARIANTS.iter().copied().collect());
+    }
 }

@@ -1,4 +1,4 @@
-//! *psync* and *no-needless-full-sync*: `+CONTINUE` if and only if it is right.
+//! *psync* and *needless-full-sync*: `+CONTINUE` if and only if it is right.
 //!
 //! Right means: the position asked for is a point in the past of the master's own history, under
 //! an id that the master may speak for, and every byte after it has been seen by the master since
@@ -89,7 +89,7 @@ fn could_continue(
 
 impl Invariant for NeedlessFullSync {
     fn name(&self) -> &'static str {
-        "no-needless-full-sync"
+        "needless-full-sync"
     }
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {

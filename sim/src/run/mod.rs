@@ -9,6 +9,7 @@
 //! makes its runs with the same functions.
 
 mod builder;
+mod calm;
 mod caught;
 mod expectation;
 mod operator;
@@ -202,6 +203,7 @@ impl<'a> Run<'a> {
     /// Does what is due and goes on by a tick.
     fn step(&mut self) -> Result<(), RunError> {
         self.do_steps()?;
+        self.notice_calm();
         self.operator.attend(&mut self.sim)?;
         self.sim.step()?;
         self.notice_exits();

@@ -1,0 +1,85 @@
+//! *identity*: what a node says of its own past is true. Its second id names a history that its
+//! own is a continuation of, a snapshot carries a position only where writes are counted, and the
+//! backlog, which the id goes with, stays for its time.
+
+use replisim::event::{Event, Role};
+use replisim::replication::{Offset, ReplicationId};
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeState};
+
+/// See the module's text.
+pub(super) struct Identity;
+
+/// Whether `second` is an earlier name of the history that reaches `(id, offset)`. A history that
+/// was never seen (of a node that never had a master) is given the benefit of the doubt.
+fn is_past(
+    cluster: &Cluster,
+    second: (ReplicationId, Offset),
+    (id, offset): (ReplicationId, Offset),
+) -> bool {
+    let (second, last) = second;
+    let known = |id| cluster.histories.get(id).is_some();
+    !known(second) || !known(id) || last <= offset && cluster.histories.same_past(second, last, id)
+}
+
+fn expired_too_early(state: &NodeState, sight: &Sight<'_>) -> Option<String> {
+    let Some(ttl) = state.limits.repl_backlog_ttl else {
+        return Some("freed its backlog, which has no end".to_owned());
+    };
+    let alone = sight.at.saturating_sub(state.no_replicas_since);
+    let early = alone < ttl || !state.replicas.is_empty();
+    early.then(|| {
+        format!(
+            "freed its backlog {:.1} s after it had a replica; repl-backlog-ttl is {:.0} s",
+            alone.as_secs_f64(),
+            ttl.as_secs_f64()
+        )
+    })
+}
+
+impl Invariant for Identity {
+    fn name(&self) -> &'static str {
+        "identity"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        match sight.event {
+            Event::Identity { id, second, offset, cause, .. } => {
+                // A new history begins with a promotion: it is what the node had until now.
+                let now = match (*cause, state.id) {
+                    ("promoted", Some(before)) => (before, state.offset),
+                    _ => (*id, *offset),
+                };
+                if let Some(second) = second
+                    && !is_past(cluster, *second, now)
+                {
+                    found.violation(
+                        &state.name,
+                        format!(
+                            "{cause}: names {} up to {} as its past, which it does not share",
+                            second.0, second.1
+                        ),
+                    );
+                }
+                if *cause == "backlog-expired"
+                    && let Some(text) = expired_too_early(state, sight)
+                {
+                    found.violation(&state.name, text);
+                }
+            }
+            Event::SnapshotTaken { id: Some(id), offset, .. }
+                if state.role == Role::Master && state.held_from.is_none() =>
+            {
+                found.violation(
+                    &state.name,
+                    format!(
+                        "its snapshot names position {id}:{offset}, but writes are not counted"
+                    ),
+                );
+            }
+            _ => {}
+        }
+    }
+}
