@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use replisim::env::Now;
-use replisim::event::{Event, Probe};
+use replisim::event::{Event, Probe, Role};
 
 use crate::cluster::{Cluster, NodeIndex};
 use crate::invariant::{Fate, Found, Invariant, Sight};
@@ -142,8 +142,21 @@ impl Recorder {
                 invariant.observe(&self.cluster, &sight, &mut found);
             }
         }
+        self.note_state(before);
         self.tell_violations(before);
         self.cluster.apply(at, node, event);
+    }
+
+    /// Notes in which state the nodes were on which something was found.
+    fn note_state(&mut self, before: usize) {
+        for violation in &mut self.violations[before..] {
+            let name = violation.node.as_deref();
+            let node = self.cluster.nodes.iter().find(|node| Some(node.name.as_str()) == name);
+            violation.state = node.map_or_else(String::new, |node| match node.role {
+                Role::Master => "master".to_owned(),
+                Role::Replica => format!("replica, {:?}", node.master_link),
+            });
+        }
     }
 
     fn tell_violations(&mut self, before: usize) {
@@ -191,8 +204,10 @@ impl Recorder {
             at,
             node: Some(node.to_owned()),
             message,
+            state: String::new(),
             detail: Vec::new(),
         });
+        self.note_state(before);
         self.tell_violations(before);
     }
 

@@ -1,7 +1,8 @@
 //! Failures by what broke, not by seed: a thousand seeds with one cause are one row.
 //!
-//! Two failures are one group when the first violation of both is of one invariant and says the
-//! same, but for numbers, names and ids. Must never: grow with the number of runs.
+//! Two failures are one group when the first violation of both is of one invariant, says the
+//! same but for numbers, names and ids, and was seen on a node in the same role and with its link
+//! in the same state. Must never: grow with the number of runs.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,9 @@ pub struct Cause {
     pub invariant: String,
     /// The message without its numbers and names.
     pub shape: String,
+    /// What the node was at that moment: see [`Violation::state`](crate::report::Violation::state).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
 }
 
 impl Cause {
@@ -29,16 +33,20 @@ impl Cause {
         if report.outcome == Outcome::Pass {
             return None;
         }
-        let (invariant, message) = match (report.violations.first(), &report.error) {
-            (Some(first), _) => (first.invariant.as_str(), first.message.as_str()),
-            (None, error) => ("error", error.as_deref().unwrap_or("no reason was given")),
+        let (invariant, message, state) = match (report.violations.first(), &report.error) {
+            (Some(first), _) => {
+                (first.invariant.as_str(), first.message.as_str(), first.state.as_str())
+            }
+            (None, error) => ("error", error.as_deref().unwrap_or("no reason was given"), ""),
         };
-        Some(Self { invariant: invariant.to_owned(), shape: shape(message) })
+        let (invariant, state) = (invariant.to_owned(), state.to_owned());
+        Some(Self { invariant, shape: shape(message), state })
     }
 
     /// A short name for files.
     pub fn slug(&self) -> String {
-        format!("{}-{:08x}", self.invariant, xxh3_64(self.shape.as_bytes()) as u32)
+        let text = format!("{}{}", self.shape, self.state);
+        format!("{}-{:08x}", self.invariant, xxh3_64(text.as_bytes()) as u32)
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_example_does_not_depend_on_the_order() {
-        let cause = || Cause { invariant: "psync".into(), shape: "x".into() };
+        let cause = || Cause { invariant: "psync".into(), shape: "x".into(), state: String::new() };
         let runs = [(3, 9), (1, 4), (2, 4), (4, 12)];
         let example = |order: &[usize]| {
             let mut groups = Groups::default();

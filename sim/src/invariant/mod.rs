@@ -69,6 +69,7 @@ impl Found<'_> {
             at: self.at,
             node: Some(node.to_owned()),
             message: message.into(),
+            state: String::new(),
             detail: Vec::new(),
         });
     }

@@ -49,6 +49,9 @@ pub struct Violation {
     pub node: Option<String>,
     /// One line: the first bad event.
     pub message: String,
+    /// That node's role and the state of its link to its master, at that moment; empty where no
+    /// node is meant.
+    pub state: String,
     /// More lines, for those who look closer.
     pub detail: Vec<String>,
 }
@@ -254,6 +257,7 @@ pub(crate) mod samples {
                 at: Duration::from_millis(8_210),
                 node: Some("m1".into()),
                 message: "+CONTINUE from 1200, but the backlog begins at <1300>".into(),
+                state: String::new(),
                 detail: vec![
                     "the replica r1 asked for 1200".into(),
                     "bytes 1200 to 1299 are gone".into(),

@@ -161,6 +161,7 @@ impl Run<'_> {
                 at: self.sim.elapsed(),
                 node: None,
                 message: format!("{wanted} was to be violated, and was not"),
+                state: String::new(),
                 detail: Vec::new(),
             });
         }

@@ -34,6 +34,9 @@ use oracle::Oracle;
 /// Longest title that is made from a message, in characters.
 const MAX_TITLE: usize = 110;
 
+/// So many lines of what nodes said last stand in a capsule's prose.
+const MAX_LAST_LINES: usize = 12;
+
 /// How it is done.
 pub struct Options<'a> {
     /// Runs at the same time.
@@ -160,7 +163,7 @@ fn finish(
     best.remove("capsule");
     let mut scenario = read(&original.name, &table_text(&best)).map_err(failed)?;
     let seed = scenario.default_seeds().first().copied().unwrap_or(Seed(1));
-    let options = RunOptions { keep_trace: true, ..RunOptions::default() };
+    let options = RunOptions { keep_trace: true, story: true, ..RunOptions::default() };
     let report = run_caught(run, &scenario, seed, &options);
     if Cause::of(&report).as_ref() != Some(cause) {
         return Err(ShrinkError::NotDeterministic {
@@ -209,13 +212,34 @@ fn prose(report: &RunReport, original: &Scenario) -> (String, String) {
     }
     let place = report.violations.first().map_or(String::new(), |first| {
         let node = first.node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
-        format!(" at {}{node}", seconds(first.at))
+        let state = if first.state.is_empty() { "" } else { ", then a " };
+        format!(" at {}{node}{state}{}", seconds(first.at), first.state)
     });
-    let about = format!(
+    let mut about = format!(
         "Violated{place}. Shrunk from {}. Once the code is mended this scenario passes.",
         origin(original)
     );
+    let end = last_lines(&report.story);
+    if !end.is_empty() {
+        about.push_str("\nThe story up to there:\n");
+        end.iter().for_each(|line| about.push_str(&format!("{line}\n")));
+    }
     (title, about)
+}
+
+/// What was told before the first violation: all that was done to the cluster, and the last that
+/// nodes said.
+fn last_lines(story: &[String]) -> Vec<&str> {
+    let end = story.iter().position(|line| line.contains(" violated: ")).unwrap_or(story.len());
+    let story = &story[..end];
+    let late = story.len().saturating_sub(MAX_LAST_LINES);
+    let told = story
+        .iter()
+        .enumerate()
+        .filter(|(index, line)| *index >= late || line.split_whitespace().nth(1) == Some("world"));
+    let mut lines: Vec<&str> = told.map(|(_, line)| line.trim_end()).collect();
+    lines.drain(..lines.len().saturating_sub(MAX_LAST_LINES * 2));
+    lines
 }
 
 /// Reads a text made here.

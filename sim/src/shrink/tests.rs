@@ -56,6 +56,7 @@ fn failing(scenario: &ResolvedScenario, invariant: &str, at: Duration, message: 
             at,
             node: None,
             message: message.to_owned(),
+            state: String::new(),
             detail: Vec::new(),
         }],
         ..RunReport::new(&scenario.name, scenario.seed)

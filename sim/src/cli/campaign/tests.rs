@@ -57,6 +57,7 @@ fn by_seed(scenario: &ResolvedScenario, _: &RunOptions) -> RunReport {
                 at: Duration::from_secs(1),
                 node: Some("m1".into()),
                 message: "a byte is missing".into(),
+                state: String::new(),
                 detail: Vec::new(),
             }],
             ..report
