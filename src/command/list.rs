@@ -336,7 +336,8 @@ fn end(word: &[u8]) -> Result<End, CommandError> {
     }
 }
 
-/// Moves one element; false, and no reply, if there is none.
+/// Moves one element; false, and no reply, if there is none. Within one list the key stays, and its
+/// deadline with it, even if the element is the only one.
 fn shift(
     ctx: &mut Ctx<'_>,
     (from, from_end): (&[u8], End),
@@ -346,12 +347,21 @@ fn shift(
         return Ok(false);
     }
     lookup::find::<ListValue>(ctx, to)?;
-    let element = lookup::edit(ctx, from, |list: &mut ListValue| list.pop(from_end)).flatten();
-    let Some(element) = element else {
+    let rotates = from == to;
+    let element = lookup::edit(ctx, from, |list: &mut ListValue| {
+        let element = list.pop(from_end)?;
+        if rotates {
+            list.push(to_end, &element);
+        }
+        Some(element)
+    });
+    let Some(element) = element.flatten() else {
         return Ok(false);
     };
-    let found = lookup::find::<ListValue>(ctx, to)?;
-    lookup::edit_or_create(ctx, to, found, |list: &mut ListValue| list.push(to_end, &element));
+    if !rotates {
+        let found = lookup::find::<ListValue>(ctx, to)?;
+        lookup::edit_or_create(ctx, to, found, |list: &mut ListValue| list.push(to_end, &element));
+    }
     lookup::changed(ctx, ctx.db, to);
     ctx.effects.touched.push((ctx.db, from.to_vec()));
     ctx.reply.bulk(element);
