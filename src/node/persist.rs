@@ -327,6 +327,11 @@ impl Node {
 
     /// Stops the running save, whoever asked for it (`SHUTDOWN`, an aborted sync).
     pub(crate) fn abort_save(&mut self, now: Now) {
+        self.drop_save(now);
+        self.pump(now);
+    }
+
+    fn drop_save(&mut self, now: Now) {
         let Some(save) = self.persist.save.take() else {
             return;
         };
@@ -340,23 +345,26 @@ impl Node {
             _ => self.replication.set_saver_busy(now.mono, false),
         }
         self.finish_job(save.job, Err("ERR the save was stopped"));
-        self.pump(now);
     }
 
     /// `FLUSHALL`: what is being saved is of no use any more (db.c `flushAllDataAndResetRDB`).
     /// Replicas that wait for it are sent away, and come back for the empty dataset.
     pub(crate) fn give_up_saves(&mut self, now: Now) {
+        self.drop_saves(now);
+        self.pump(now);
+    }
+
+    fn drop_saves(&mut self, now: Now) {
         let mine =
             |save: &SaveJob| matches!(save.purpose, Purpose::Background | Purpose::Replicas(_));
         if self.persist.save.as_ref().is_some_and(mine) {
-            self.abort_save(now);
+            self.drop_save(now);
         }
         if let Some(stream) = self.persist.stream.take() {
             self.end_counting();
             self.actions.push_back(Action::AbortStream { job: stream.job });
-            let error = Err("the dataset was flushed".to_owned());
+            let error = Err("the dataset is about to be another".to_owned());
             self.replication.snapshot_written(now.mono, stream.snapshot, error);
-            self.pump(now);
         }
     }
 
@@ -445,6 +453,8 @@ impl Node {
     pub(crate) fn end_receive(&mut self, now: Now) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         let temp_file = self.persist.receiving.clone();
+        // A save would put older data in the place of what has come, before it is loaded from there.
+        self.drop_saves(now);
         let kind = self.loading().unwrap_or(Loading::Before);
         self.begin_load(now, 0, LoadSource::Master, kind, false);
         self.actions.push_back(Action::Receive(Receive::End { dir, temp_file, file }));
