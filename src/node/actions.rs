@@ -64,7 +64,8 @@ impl Node {
             CoreOutput::ReceiveData(bytes) => {
                 self.actions.push_back(Action::Receive(Receive::Data(bytes.into())));
             }
-            CoreOutput::ReceiveEnd => self.end_receive(now),
+            CoreOutput::ReceiveEnd => self.actions.push_back(Action::Receive(Receive::End)),
+            CoreOutput::Load => self.load_received(now),
             CoreOutput::ReceiveAbort => self.abort_receive(),
             CoreOutput::WaitDone { client, target, acks, acked } => {
                 self.answer_wait(now, client, target, &acks, acked);

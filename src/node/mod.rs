@@ -203,9 +203,11 @@ pub enum Receive {
     },
     /// Next bytes.
     Data(Bytes),
-    /// Complete: fsync, rename over `dir/file`, fsync the folder, load it (see [`Node::load_target`]),
-    /// then [`Node::loaded`] with `job` 0.
-    End {
+    /// Complete: [`Node::received`] when all of it is written, or what went wrong before.
+    End,
+    /// Fsync, rename over `dir/file`, fsync the folder, load it (see [`Node::load_target`]), then
+    /// [`Node::loaded`] with `job` 0.
+    Load {
         /// Folder.
         dir: String,
         /// Temporary file; empty: it is in memory.
@@ -540,6 +542,11 @@ impl Node {
         self.stream_is_over(now, job, result);
     }
 
+    /// What was to be received is written, or could not be.
+    pub fn received(&mut self, now: Now, result: Result<(), LoadError>) {
+        self.receive_is_over(now, result);
+    }
+
     /// A load is over; `job` 0: the load of a full sync.
     pub fn loaded(&mut self, now: Now, job: u64, result: Result<LoadedData, LoadError>) {
         self.load_is_over(now, job, result);
@@ -634,6 +641,16 @@ pub(crate) fn replica_state_name(state: ReplicaState) -> &'static str {
 pub enum LoadError {
     /// There is no such file.
     Missing,
-    /// It cannot be read, is truncated, corrupt or of a version or type unknown here.
+    /// It cannot be kept or read, is truncated, corrupt or of a version or type unknown here.
     Refused(String),
+}
+
+impl LoadError {
+    /// The reason, in words.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Missing => "there is no such file",
+            Self::Refused(text) => text,
+        }
+    }
 }

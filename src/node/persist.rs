@@ -450,14 +450,23 @@ impl Node {
         self.actions.push_back(Action::Receive(Receive::Begin { length_bytes, dir, temp_file }));
     }
 
-    pub(crate) fn end_receive(&mut self, now: Now) {
+    pub(super) fn receive_is_over(&mut self, now: Now, result: Result<(), LoadError>) {
+        let failed = result.is_err();
+        self.replication.received(now.mono, result.map_err(|error| error.text().to_owned()));
+        if failed {
+            self.persist.load = None;
+        }
+        self.pump(now);
+    }
+
+    pub(crate) fn load_received(&mut self, now: Now) {
         let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
         let temp_file = self.persist.receiving.clone();
         // A save would put older data in the place of what has come, before it is loaded from there.
         self.drop_saves(now);
         let kind = self.loading().unwrap_or(Loading::Before);
         self.begin_load(now, 0, LoadSource::Master, kind, false);
-        self.actions.push_back(Action::Receive(Receive::End { dir, temp_file, file }));
+        self.actions.push_back(Action::Receive(Receive::Load { dir, temp_file, file }));
     }
 
     pub(crate) fn abort_receive(&mut self) {
@@ -526,12 +535,8 @@ impl Node {
             return;
         };
         if let Err(error) = &result {
-            let text = match error {
-                LoadError::Missing => "there is no such file",
-                LoadError::Refused(text) => text,
-            };
             if !(load.startup && *error == LoadError::Missing) {
-                self.probe.emit(now, &Event::LoadFailed { error: text.into() });
+                self.probe.emit(now, &Event::LoadFailed { error: error.text().into() });
             }
         }
         match load.source {
@@ -576,11 +581,7 @@ impl Node {
                 self.replication.load_finished(now.mono, Ok(stream_db));
             }
             Err(error) => {
-                let text = match error {
-                    LoadError::Missing => "the received file is missing".to_owned(),
-                    LoadError::Refused(text) => text,
-                };
-                self.replication.load_finished(now.mono, Err(text));
+                self.replication.load_finished(now.mono, Err(error.text().to_owned()));
             }
         }
         self.pump(now);

@@ -355,7 +355,10 @@ impl World {
             Action::Receive(Receive::Data(bytes)) => {
                 self.hosts[index].received.extend_from_slice(&bytes);
             }
-            Action::Receive(Receive::End { dir, file, .. }) => {
+            Action::Receive(Receive::End) => {
+                self.with(index, |node, now| node.received(now, Ok(())));
+            }
+            Action::Receive(Receive::Load { dir, file, .. }) => {
                 let bytes = std::mem::take(&mut self.hosts[index].received);
                 self.hosts[index].disk.insert(format!("{dir}/{file}"), bytes.clone());
                 self.load(index, 0, Some(bytes));

@@ -144,7 +144,7 @@ impl Replication {
                     last_io,
                 });
             }
-            Phase::Loading(loading) => {
+            Phase::Received(loading) | Phase::Loading(loading) => {
                 transfer = Some(Transfer {
                     total_bytes: Some(loading.received_bytes),
                     read_bytes: loading.received_bytes,

@@ -41,6 +41,8 @@ pub(super) enum Phase {
     Connecting,
     Handshake(Handshake),
     Transfer(Box<Transfer>),
+    /// All of the snapshot has come, and is not known to be kept yet.
+    Received(Box<Loading>),
     Loading(Box<Loading>),
     Connected(Box<Applier>),
 }
@@ -70,21 +72,21 @@ impl Phase {
             Self::Connect => MasterLinkState::Connect,
             Self::Connecting => MasterLinkState::Connecting,
             Self::Handshake(_) => MasterLinkState::Handshake,
-            Self::Transfer(_) => MasterLinkState::Transfer,
+            Self::Transfer(_) | Self::Received(_) => MasterLinkState::Transfer,
             Self::Loading(_) => MasterLinkState::Loading,
             Self::Connected(_) => MasterLinkState::Connected,
         }
     }
 
     pub(super) fn is_full_sync(&self) -> bool {
-        matches!(self, Self::Transfer(_) | Self::Loading(_))
+        matches!(self, Self::Transfer(_) | Self::Received(_) | Self::Loading(_))
     }
 
     /// Whether there is something to abort at the node.
     fn has_begun_receiving(&self) -> bool {
         match self {
             Self::Transfer(transfer) => transfer.payload.header_seen(),
-            Self::Loading(_) => true,
+            Self::Received(_) | Self::Loading(_) => true,
             _ => false,
         }
     }
@@ -92,7 +94,7 @@ impl Phase {
     /// The name of the rare state in which the link was cut, if it is one.
     fn cut(&self) -> Option<&'static str> {
         match self {
-            Self::Transfer(_) => Some("cut-in-transfer"),
+            Self::Transfer(_) | Self::Received(_) => Some("cut-in-transfer"),
             Self::Loading(_) => Some("cut-in-loading"),
             Self::Connected(applier) if applier.holds_half_a_transaction() => {
                 Some("transaction-cut")
@@ -142,7 +144,7 @@ impl Replication {
                     Err(why) => self.give_up_link(now, why, false),
                 },
                 Phase::Transfer(_) => self.receive(now, &mut input),
-                Phase::Loading(loading) => {
+                Phase::Received(loading) | Phase::Loading(loading) => {
                     loading.input.extend_from_slice(input);
                     let held = loading.input.len();
                     input = &[];
@@ -190,7 +192,7 @@ impl Replication {
                     format!("I/O error trying to sync with MASTER: {reason}"),
                 );
             }
-            Phase::Loading(loading) => {
+            Phase::Received(loading) | Phase::Loading(loading) => {
                 // All of the snapshot is here: finish, and resume by partial resync.
                 loading.closed = Some(reason.to_owned());
                 return;
@@ -242,10 +244,49 @@ impl Replication {
                     if mark_was_split {
                         self.mark("snapshot-mark-across-reads");
                     }
-                    self.begin_load(now);
+                    self.all_has_come();
                 }
             }
         }
+    }
+
+    fn all_has_come(&mut self) {
+        let Some(master) = &mut self.upstream else {
+            return;
+        };
+        if let Phase::Transfer(transfer) = &master.phase {
+            master.phase = Phase::Received(Box::new(Loading {
+                history: transfer.history,
+                input: BytesMut::new(),
+                closed: None,
+                received_bytes: transfer.payload.read_bytes,
+            }));
+        }
+        self.emit(Output::ReceiveEnd);
+    }
+
+    /// What [`Output::ReceiveEnd`] asked is known: all of the snapshot is kept, or why it is not.
+    /// Then nothing was changed: sub-replicas and the right to resume stay, as in Redis, where a
+    /// file that cannot be written ends the transfer.
+    pub fn received(&mut self, now: Mono, result: Result<(), String>) {
+        let Some(Phase::Received(_)) = self.upstream.as_ref().map(|master| &master.phase) else {
+            return;
+        };
+        match result {
+            Ok(()) => self.begin_load(now),
+            Err(error) => {
+                self.log(LogLevel::Warning, error.clone());
+                self.mark("snapshot-not-kept");
+                self.give_up_load(&error);
+            }
+        }
+    }
+
+    /// The node has let go of what it received.
+    fn give_up_load(&mut self, why: &str) {
+        master_phase(&mut self.upstream, Phase::Connect);
+        self.emit(Output::Disconnect);
+        self.link_event(why);
     }
 
     /// The point of no return: sub-replicas follow a history that is about to end here, and the
@@ -260,19 +301,14 @@ impl Replication {
         let Some(master) = &mut self.upstream else {
             return;
         };
-        if let Phase::Transfer(transfer) = &master.phase {
-            master.phase = Phase::Loading(Box::new(Loading {
-                history: transfer.history,
-                input: BytesMut::new(),
-                closed: None,
-                received_bytes: transfer.payload.read_bytes,
-            }));
+        if let Phase::Received(loading) = std::mem::replace(&mut master.phase, Phase::Connect) {
+            master.phase = Phase::Loading(loading);
         }
         self.link_event("");
-        self.emit(Output::ReceiveEnd);
+        self.emit(Output::Load);
     }
 
-    /// The load that [`Output::ReceiveEnd`] asked for is over: `Ok` with the database that the
+    /// The load that [`Output::Load`] asked for is over: `Ok` with the database that the
     /// file says is selected in the stream (`repl-stream-db`), or `Err`, and nothing was changed.
     pub fn load_finished(&mut self, now: Mono, result: Result<Option<u32>, String>) {
         let Some(master) = &mut self.upstream else {
@@ -289,10 +325,7 @@ impl Replication {
                     format!("Failed trying to load the MASTER synchronization DB: {error}"),
                 );
                 self.mark("load-of-full-sync-failed");
-                // The node has let go of what it received.
-                master_phase(&mut self.upstream, Phase::Connect);
-                self.emit(Output::Disconnect);
-                self.link_event(&error);
+                self.give_up_load(&error);
                 return;
             }
         };
@@ -435,7 +468,7 @@ impl Replication {
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value."
             }
             Phase::Connected(_) => "MASTER timeout: no data nor PING received...",
-            Phase::Connect | Phase::Loading(_) => "",
+            Phase::Connect | Phase::Received(_) | Phase::Loading(_) => "",
         };
         if late && !complaint.is_empty() {
             if let Phase::Handshake(handshake) = &master.phase
@@ -455,7 +488,9 @@ impl Replication {
                 self.connect_to_master(now, "");
             }
             Some(Phase::Connected(_)) => self.send_ack(),
-            Some(Phase::Loading(loading)) if loading.closed.is_none() => {
+            Some(Phase::Received(loading) | Phase::Loading(loading))
+                if loading.closed.is_none() =>
+            {
                 self.emit(Output::ToMaster(b"\n".to_vec()));
             }
             _ => {}

@@ -69,7 +69,7 @@
 //! selected database (`repl-stream-db`).
 //!
 //! The replica keeps its data, and its right to resume the old history, until all of the new
-//! dataset is here. When loading begins it sends its own replicas away and drops its backlog: what
+//! dataset is here, and kept: a disk that takes no file costs nothing. When loading begins it sends its own replicas away and drops its backlog: what
 //! they follow has ended. After the load its id and offset are those of `+FULLRESYNC`.
 //!
 //! # 5. The stream
@@ -120,7 +120,7 @@
 //! [`Replication::restore`] once, first, if there is anything to restore. Then any call, each
 //! followed by draining [`Replication::poll_output`] before anything else happens: an output such
 //! as `StartSnapshot` speaks about this very moment. [`Replication::tick`] ten times a second.
-//! After [`Replication::master_bytes`] (and `load_finished`): [`Replication::next_command`] and
+//! After [`Replication::master_bytes`] (and `received`, `load_finished`): [`Replication::next_command`] and
 //! [`Replication::applied`] in turns until there is none. Times never go back.
 //!
 //! Must never: do I/O, read a clock, wait, spawn, or roll dice. Ids come from the [`IdSource`].

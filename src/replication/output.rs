@@ -65,11 +65,14 @@ pub enum Output {
     },
     /// The next bytes of the snapshot.
     ReceiveData(Vec<u8>),
-    /// The snapshot is complete: load it, replacing the dataset only if all of it is sound, and
-    /// call [`Replication::load_finished`](super::Replication::load_finished).
+    /// The snapshot is complete: call [`Replication::received`](super::Replication::received) when
+    /// all of it is kept, or it is known that it cannot be.
     ReceiveEnd,
-    /// Forget what was received, stop loading it (link lost, role changed). No `load_finished`
-    /// call is wanted.
+    /// Load what was received, replacing the dataset only if all of it is sound, and call
+    /// [`Replication::load_finished`](super::Replication::load_finished).
+    Load,
+    /// Forget what was received, stop loading it (link lost, role changed). No `received` or
+    /// `load_finished` call is wanted.
     ReceiveAbort,
     /// A client blocked in `WAIT` is to be answered with `acked`.
     WaitDone {

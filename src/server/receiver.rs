@@ -28,7 +28,7 @@ pub(super) struct Inbox {
     bell: Bell,
     stop: Bell,
     held_bytes: Cell<usize>,
-    /// A snapshot is complete and not yet loaded: what follows it has to wait.
+    /// A snapshot is complete and not yet loaded or given up: what follows it has to wait.
     ending: Cell<bool>,
 }
 
@@ -38,7 +38,8 @@ impl Inbox {
         match &step {
             Receive::Begin { .. } => {}
             Receive::Data(bytes) => self.held_bytes.set(self.held_bytes.get() + bytes.len()),
-            Receive::End { .. } => self.ending.set(true),
+            Receive::End => self.ending.set(true),
+            Receive::Load { .. } => {}
             Receive::Abort => {
                 self.steps.borrow_mut().clear();
                 self.held_bytes.set(0);
@@ -124,8 +125,16 @@ impl<E: Env> Reception<E> {
                 let held = &shell.inbox.held_bytes;
                 held.set(held.get().saturating_sub(length));
             }
-            Receive::End { dir, temp_file, file } => {
-                let loaded = self.end(shell, &dir, &temp_file, &file).await;
+            Receive::End => {
+                let received = self.received();
+                if received.is_err() {
+                    self.discard(shell).await;
+                    shell.inbox.ending.set(false);
+                }
+                shell.with(|node, now| node.received(now, received));
+            }
+            Receive::Load { dir, temp_file, file } => {
+                let loaded = self.load(shell, &dir, &temp_file, &file).await;
                 if loaded.is_err() {
                     self.discard(shell).await;
                 }
@@ -192,7 +201,19 @@ impl<E: Env> Reception<E> {
         }
     }
 
-    async fn end(
+    /// Whether all of it is kept.
+    fn received(&mut self) -> Result<(), LoadError> {
+        match std::mem::replace(&mut self.sink, Sink::Nothing) {
+            Sink::Nothing => Err(LoadError::Missing),
+            Sink::Failed(error) => Err(error),
+            kept => {
+                self.sink = kept;
+                Ok(())
+            }
+        }
+    }
+
+    async fn load(
         &mut self,
         shell: &Rc<Shell<E>>,
         dir: &str,
@@ -220,11 +241,7 @@ impl<E: Env> Reception<E> {
     /// What comes cannot be kept: there is no use in receiving the rest.
     async fn fail(&mut self, shell: &Rc<Shell<E>>, error: LoadError) {
         self.discard(shell).await;
-        let reason = match &error {
-            LoadError::Missing => "the received file is missing",
-            LoadError::Refused(text) => text,
-        };
-        shell.drop_master_link(reason);
+        shell.drop_master_link(error.text());
         self.sink = Sink::Failed(error);
     }
 

@@ -329,8 +329,10 @@ proptest! {
         for line in &lines {
             core.master_bytes(now, line);
             while let Some(output) = core.poll_output() {
-                if output == replisim::replication::Output::ReceiveEnd {
-                    core.load_finished(now, Ok(Some(0)));
+                match output {
+                    replisim::replication::Output::ReceiveEnd => core.received(now, Ok(())),
+                    replisim::replication::Output::Load => core.load_finished(now, Ok(Some(0))),
+                    _ => {}
                 }
             }
             while let Some(command) = core.next_command(now) {

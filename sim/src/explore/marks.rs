@@ -70,6 +70,7 @@ pub const MARKS: &[&str] = &[
     "snapshot-delayed-by-another-save",
     "snapshot-failed",
     "snapshot-mark-across-reads",
+    "snapshot-not-kept",
     "snapshot-shared",
     "soft-output-limit-hit",
     "stream-broken",

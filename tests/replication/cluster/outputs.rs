@@ -89,7 +89,11 @@ impl Cluster {
             }
             Output::ReceiveBegin { .. } => self.host(name).received.clear(),
             Output::ReceiveData(bytes) => self.host(name).received.extend_from_slice(&bytes),
-            Output::ReceiveEnd => self.host(name).loading = true,
+            Output::ReceiveEnd => {
+                let now = self.now;
+                self.core(name).received(now, Ok(()));
+            }
+            Output::Load => self.host(name).loading = true,
             Output::ReceiveAbort => {
                 self.say(format!("{name}: forgets what it received"));
                 self.host(name).loading = false;
