@@ -255,7 +255,10 @@ fn psync(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         [option] if is(option, "failover") => true,
         _ => return Err(CommandError::Syntax),
     };
-    let offset = number::integer(args[2])?;
+    let offset = number::integer(args[2]).inspect_err(|_| {
+        let text = format!("Replica {ip} asks for synchronization but with a wrong offset");
+        node.log_warning(text);
+    })?;
     let result = node.replication.psync(now.mono, LinkId(id), &ip, args[1], offset, failover);
     node.pump(now);
     if let Err(text) = result {

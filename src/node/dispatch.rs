@@ -370,7 +370,7 @@ impl Node {
             client.kind = Kind::Replica;
         }
         if before.replica && client.reply.len() > before.reply {
-            self.disconnect_talking_replica(now, id, before.reply);
+            self.disconnect_talking_replica(now, id, before.reply, args);
         }
     }
 
@@ -402,11 +402,11 @@ impl Node {
     }
 
     /// A reply on a replica's link would be taken for the stream: the link has to go.
-    fn disconnect_talking_replica(&mut self, now: Now, id: ClientId, from: usize) {
+    fn disconnect_talking_replica(&mut self, now: Now, id: ClientId, from: usize, args: &Args<'_>) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        let command = client.last_command;
+        let command = Call::find(args).map_or_else(|| "NULL".to_owned(), |call| call.full_name());
         let line = client.line(now, 0);
         let written = client.reply.as_bytes().get(from..).unwrap_or_default();
         let error = written

@@ -386,6 +386,23 @@ fn a_replica_that_talks_is_disconnected() {
     world.send(0, client, "GET a");
     assert_eq!(world.replies(0, client), "closed");
     assert!(world.logged(0, "Replica generated a reply to command 'get', disconnecting it: "));
+    let client = world.connect(0);
+    world.send(0, client, "SYNC");
+    world.run(1000);
+    assert!(world.replies(0, client).starts_with('$'));
+    world.send(0, client, "XINFO HELP");
+    assert_eq!(world.replies(0, client), "closed");
+    assert!(world.logged(0, "to command 'xinfo|help', disconnecting it: "));
+}
+
+#[test]
+fn a_replica_that_asks_for_no_number_is_told() {
+    let mut world = World::new(&[""]);
+    let client = world.connect(0);
+    world.send(0, client, "PSYNC ? x");
+    let refused = "-ERR value is not an integer or out of range\r\n";
+    assert_eq!(world.replies(0, client), refused);
+    assert!(world.logged(0, "asks for synchronization but with a wrong offset"));
 }
 
 #[test]
