@@ -191,7 +191,7 @@ impl Recorder {
         match fate {
             Fate::Killed | Fate::PowerCut => self.cluster.stopped(node),
             // A process may run on while its file goes.
-            Fate::FileRemoved => {}
+            Fate::FileRemoved { .. } => {}
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Data {
     copies: Vec<Copy>,
     /// Nodes that have received a snapshot whose load has not succeeded (yet): it may be their file.
     received: BTreeSet<NodeIndex>,
+    /// Nodes that read a file which has no name any more.
+    unlinked: BTreeSet<NodeIndex>,
 }
 
 /// The model at the moment of a snapshot.
@@ -227,6 +229,12 @@ impl Data {
         }
     }
 
+    fn file_is_gone(&mut self, node: NodeIndex) {
+        for copy in self.copies.iter_mut().filter(|copy| copy.node == node && copy.saved) {
+            (copy.saved, copy.may_be_file) = (false, false);
+        }
+    }
+
     fn saved(&mut self, node: NodeIndex, digest: Digest) {
         let newest =
             self.copies.iter().rposition(|copy| copy.node == node && copy.digest == digest);
@@ -262,7 +270,12 @@ impl Invariant for Data {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         match sight.event {
-            Event::Started { .. } => self.started(cluster, sight, found),
+            Event::Started { .. } => {
+                self.started(cluster, sight, found);
+                if self.unlinked.remove(&sight.node) {
+                    self.file_is_gone(sight.node);
+                }
+            }
             Event::Executed { .. } => self.executed(cluster, sight, found),
             Event::StreamAdvanced { .. } => self.advanced(cluster, sight, found),
             Event::DatasetChanged { digest } => {
@@ -291,13 +304,15 @@ impl Invariant for Data {
         match fate {
             Fate::Killed | Fate::PowerCut => {
                 self.nodes.remove(&node);
-            }
-            // The process may run on, and a snapshot under way still becomes its file.
-            Fate::FileRemoved => {
-                for copy in self.copies.iter_mut().filter(|copy| copy.node == node && copy.saved) {
-                    (copy.saved, copy.may_be_file) = (false, false);
+                if self.unlinked.remove(&node) {
+                    self.file_is_gone(node);
                 }
             }
+            Fate::FileRemoved { being_read: true } => {
+                self.unlinked.insert(node);
+            }
+            // The process may run on, and a snapshot under way still becomes its file.
+            Fate::FileRemoved { being_read: false } => self.file_is_gone(node),
         }
     }
 }

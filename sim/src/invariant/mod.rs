@@ -51,7 +51,10 @@ pub enum Fate {
     /// Its machine lost power; what was not synced is lost.
     PowerCut,
     /// Its RDB file was removed, whether its process runs or not.
-    FileRemoved,
+    FileRemoved {
+        /// Whether the process is reading it to start with: an open file is read to its end.
+        being_read: bool,
+    },
 }
 
 /// Where a checker puts what it found.

@@ -262,7 +262,8 @@ impl Run<'_> {
         self.sim.remove_file(node, "dump.rdb")?;
         let index = self.index(node);
         let mut recorder = self.recorder.borrow_mut();
-        recorder.fate(index, Fate::FileRemoved);
+        let being_read = self.is_running(node) && !recorder.cluster.nodes[index].up;
+        recorder.fate(index, Fate::FileRemoved { being_read });
         Ok(())
     }
 
