@@ -99,7 +99,7 @@ fn a_replay_can_be_broken_off_and_told() {
     assert_eq!((code, out.as_str()), (0, "nothing was violated until 0.500s\n"));
     let until = ["replay", "small.toml", "--until", "500ms", "--verbose", "node=r1"];
     let (_, out, _) = replisim(&folder, &until);
-    assert!(out.contains(" started ") && out.contains(" id=id-A "), "{out}");
+    assert!(out.contains(" started ") && out.contains(" id=id-B "), "{out}");
     let (code, _, errors) = replisim(&folder, &["replay", "small.toml", "-v", "node=r9"]);
     assert_eq!(code, 2);
     assert!(errors.contains("there is no node `r9`, only r1"), "{errors}");

@@ -23,6 +23,7 @@ mod memory;
 mod persist;
 mod probe;
 mod pubsub;
+mod receive;
 mod settings;
 mod shutdown;
 mod stats;

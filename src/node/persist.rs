@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use crate::config::DisklessLoad;
 use crate::env::{LogLevel, Now};
 use crate::event::{Digest, Event, LoadSource, Role};
 use crate::keyspace::{AccessRules, Keyspace};
 use crate::replication::{LinkId, SavedPosition, SnapshotId};
 
 use super::client::Blocked;
-use super::{Action, ClientId, LoadError, LoadedData, Node, Receive, SnapshotJob};
+use super::{Action, ClientId, LoadError, LoadedData, Node, SnapshotJob};
 
 /// After a failed save, save points wait this long (`CONFIG_BGSAVE_RETRY_DELAY`).
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -108,7 +107,7 @@ pub(crate) struct Persist {
     pub(crate) last_load_keys: u64,
     pub(crate) last_load_expired: u64,
     /// Temporary file of the snapshot being received; empty if it goes to memory.
-    receiving: String,
+    pub(super) receiving: String,
     next_job: u64,
 }
 
@@ -354,7 +353,7 @@ impl Node {
         self.pump(now);
     }
 
-    fn drop_saves(&mut self, now: Now) {
+    pub(super) fn drop_saves(&mut self, now: Now) {
         let mine =
             |save: &SaveJob| matches!(save.purpose, Purpose::Background | Purpose::Replicas(_));
         if self.persist.save.as_ref().is_some_and(mine) {
@@ -418,70 +417,16 @@ impl Node {
         self.pump(now);
     }
 
-    // --- receiving a snapshot
-
-    /// `same_history`: what comes is a later state of what is here.
-    pub(crate) fn begin_receive(
-        &mut self,
-        now: Now,
-        length_bytes: Option<u64>,
-        same_history: bool,
-    ) {
-        let dir = self.settings.dir.clone();
-        // An empty name: load from memory as it comes (`repl-diskless-load`).
-        let from_memory = match self.settings.diskless_load {
-            DisklessLoad::Disabled => false,
-            DisklessLoad::OnEmptyDb => self.total_keys() == 0,
-            DisklessLoad::SwapDb => true,
-        };
-        let temp_file = if from_memory {
-            // What comes is decoded as it comes: the load begins now.
-            self.log_notice("MASTER <-> REPLICA sync: Loading DB in memory".into());
-            let kind = match self.settings.diskless_load {
-                DisklessLoad::SwapDb if same_history => Loading::Beside,
-                _ => Loading::Before,
-            };
-            self.begin_load(now, 0, LoadSource::Master, kind, false);
-            String::new()
-        } else {
-            format!("temp-{}.{}.rdb", now.unix_ms / 1000, self.process_id)
-        };
-        self.persist.receiving.clone_from(&temp_file);
-        self.actions.push_back(Action::Receive(Receive::Begin { length_bytes, dir, temp_file }));
-    }
-
-    pub(super) fn receive_is_over(&mut self, now: Now, result: Result<(), LoadError>) {
-        let failed = result.is_err();
-        self.replication.received(now.mono, result.map_err(|error| error.text().to_owned()));
-        if failed {
-            self.persist.load = None;
-        }
-        self.pump(now);
-    }
-
-    pub(crate) fn load_received(&mut self, now: Now) {
-        let (dir, file) = (self.settings.dir.clone(), self.settings.dbfilename.clone());
-        let temp_file = self.persist.receiving.clone();
-        // A save would put older data in the place of what has come, before it is loaded from there.
-        self.drop_saves(now);
-        let kind = self.loading().unwrap_or(Loading::Before);
-        self.begin_load(now, 0, LoadSource::Master, kind, false);
-        self.actions.push_back(Action::Receive(Receive::Load { dir, temp_file, file }));
-    }
-
-    pub(crate) fn abort_receive(&mut self) {
-        if self.persist.load.as_ref().is_some_and(|load| load.source == LoadSource::Master) {
-            self.persist.load = None;
-            if self.persist.receiving.is_empty() {
-                self.log_warning("Internal error in RDB: the rest of it will not come".into());
-            }
-        }
-        self.actions.push_back(Action::Receive(Receive::Abort));
-    }
-
     // --- loading
 
-    fn begin_load(&mut self, now: Now, job: u64, source: LoadSource, kind: Loading, startup: bool) {
+    pub(super) fn begin_load(
+        &mut self,
+        now: Now,
+        job: u64,
+        source: LoadSource,
+        kind: Loading,
+        startup: bool,
+    ) {
         self.tell_time(now);
         self.persist.load = Some(LoadJob {
             job,

@@ -400,7 +400,7 @@ fn a_replica_that_asks_for_no_number_is_told() {
     let mut world = World::new(&[""]);
     let client = world.connect(0);
     world.send(0, client, "PSYNC ? x");
-    let refused = "-ERR value is not an integer or out of range\r\n";
+    let refused = "-ERR value is not an integer or out of range|";
     assert_eq!(world.replies(0, client), refused);
     assert!(world.logged(0, "asks for synchronization but with a wrong offset"));
 }

@@ -268,6 +268,7 @@ mod tests {
         assert!(say(&mut twin, 2, "BZPOPMIN a b 1", nothing).is_none());
         say(&mut twin, 1, "RPUSH b x", ":1\r\n");
         assert!(say(&mut twin, 2, "BLPOP b 1", nothing).is_some(), "there was one");
+        say(&mut twin, 1, "RPUSH b x", ":1\r\n");
         let served = "*2\r\n$1\r\nb\r\n$1\r\nx\r\n";
         assert!(say(&mut twin, 2, "BLPOP a b 1", served).is_none());
         assert!(say(&mut twin, 2, "BLPOP a b 1", served).is_some(), "it is gone");

@@ -250,3 +250,29 @@ fn workload_stop() {
     let (first, last) = span("stop = \"4s\"");
     assert!(first < 100 && (3900..=4050).contains(&last), "{first} {last}");
 }
+
+#[test]
+fn workload_commands() {
+    let names = |families: &str| {
+        let ran = with(&format!("rate = 200\nreads = 0.3\ncommands = {families}"));
+        let all = ran.executed("m1", "");
+        all.into_iter().map(|event| event.args[0].clone()).collect::<BTreeSet<_>>()
+    };
+    let strings = names("[\"strings\"]");
+    for (family, some) in [
+        ("edits", "INCRBYFLOAT"),
+        ("lists", "RPUSH"),
+        ("sets", "SADD"),
+        ("hashes", "HSET"),
+        ("sorted-sets", "ZADD"),
+        ("streams", "XADD"),
+        ("blocking", "BLPOP"),
+        ("keys", "RENAME"),
+        ("databases", "SWAPDB"),
+        ("watch", "WATCH"),
+    ] {
+        assert!(!strings.contains(some), "{some}");
+        let these = names(&format!("[\"strings\", \"{family}\"]"));
+        assert!(these.contains(some) && these.contains("SET"), "{family}: {these:?}");
+    }
+}
