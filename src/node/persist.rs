@@ -479,10 +479,10 @@ impl Node {
         let Some(load) = self.persist.load.take() else {
             return;
         };
-        if let Err(error) = &result {
-            if !(load.startup && *error == LoadError::Missing) {
-                self.probe.emit(now, &Event::LoadFailed { error: error.text().into() });
-            }
+        if let Err(error) = &result
+            && !(load.startup && *error == LoadError::Missing)
+        {
+            self.probe.emit(now, &Event::LoadFailed { error: error.text().into() });
         }
         match load.source {
             LoadSource::Master => self.full_sync_loaded(now, result),
