@@ -102,7 +102,7 @@ fn a_replay_can_be_broken_off_and_told() {
     assert!(out.contains(" started ") && out.contains(" id=id-B "), "{out}");
     let (code, _, errors) = replisim(&folder, &["replay", "small.toml", "-v", "node=r9"]);
     assert_eq!(code, 2);
-    assert!(errors.contains("there is no node `r9`, only r1"), "{errors}");
+    assert!(errors.contains("there is no node `r9`, only m1, r1"), "{errors}");
     let (code, _, errors) = replisim(&folder, &["replay", "-v", "small.toml"]);
     assert_eq!(code, 2);
     assert!(errors.contains("node=NAME"), "{errors}");
