@@ -13,7 +13,7 @@ use crate::replication::MasterCommand;
 
 use super::client::{Client, Kind, MASTER};
 use super::settings::PropagationError;
-use super::{Action, Node};
+use super::{Action, LoadError, Node};
 
 /// What the node keeps about the connection to its master.
 #[derive(Debug, Default)]
@@ -31,6 +31,8 @@ pub(crate) struct MasterSide {
 enum Arrived {
     Bytes(Vec<u8>),
     Closed(String),
+    /// What was to be received is written, or why not.
+    Received(Result<(), LoadError>),
 }
 
 impl Node {
@@ -78,6 +80,15 @@ impl Node {
         self.pump(now);
     }
 
+    /// Whether the node stands still, so that this has to wait.
+    pub(super) fn hold_received(&mut self, result: &Result<(), LoadError>) -> bool {
+        if self.pauses.frozen {
+            let held = Arrived::Received(result.clone());
+            self.master.held.push((self.master.attempt, held));
+        }
+        self.pauses.frozen
+    }
+
     /// Takes what the link brought while the node stood still. A snapshot must not have been begun
     /// meanwhile: it would have been loaded before an older file.
     pub(crate) fn take_held(&mut self, now: Now) {
@@ -85,6 +96,7 @@ impl Node {
             match arrived {
                 Arrived::Bytes(bytes) => self.link_bytes(now, attempt, &bytes),
                 Arrived::Closed(reason) => self.link_closed(now, attempt, &reason),
+                Arrived::Received(result) => self.receive_is_over(now, result),
             }
         }
     }

@@ -39,6 +39,9 @@ impl Node {
     }
 
     pub(super) fn receive_is_over(&mut self, now: Now, result: Result<(), LoadError>) {
+        if self.hold_received(&result) {
+            return;
+        }
         let failed = result.is_err();
         self.replication.received(now.mono, result.map_err(|error| error.text().to_owned()));
         if failed {
