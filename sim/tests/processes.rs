@@ -42,9 +42,9 @@ fn processes_and_jobs_make_no_difference() {
     assert_eq!(one, campaign("3", &["--twice"]));
 }
 
-/// Starts a command that takes long, interrupts it once `begun` says so, and waits for its end.
+/// Starts a command that takes long, sends it a signal once `begun` says so, and waits for its end.
 #[expect(clippy::disallowed_methods, reason = "it is another process that is waited for")]
-fn interrupted(args: &[&str], begun: impl Fn() -> bool) -> (Option<i32>, String) {
+fn interrupted(signal: &str, args: &[&str], begun: impl Fn() -> bool) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replisim"));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -55,21 +55,24 @@ fn interrupted(args: &[&str], begun: impl Fn() -> bool) -> (Option<i32>, String)
         std::thread::sleep(Duration::from_millis(10));
     }
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
     let output = child.wait_with_output().expect("it ends");
     (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
 #[test]
 fn an_interrupted_campaign_tells_what_it_found() {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interrupted");
-    let _ = std::fs::remove_dir_all(&out);
-    let folder = out.display().to_string();
-    let args = ["explore", "--seeds", "1..1000000", "--jobs", "1", "--out", &folder];
-    // It is there before the first run begins.
-    let begun = || out.join("results.jsonl").exists();
-    let (code, said) = interrupted(&args, begun);
-    assert_eq!(code, Some(130));
-    assert!(said.contains("never reached") && said.contains("0 failures in 0 groups"), "{said}");
-    assert!(out.join("report.txt").exists());
+    for signal in ["-INT", "-TERM"] {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("interrupted{signal}"));
+        let _ = std::fs::remove_dir_all(&out);
+        let folder = out.display().to_string();
+        let args = ["explore", "--seeds", "1..1000000", "--jobs", "1", "--out", &folder];
+        // It is there before the first run begins.
+        let begun = || out.join("results.jsonl").exists();
+        let (code, said) = interrupted(signal, &args, begun);
+        assert_eq!(code, Some(130), "{signal}");
+        let told = said.contains("never reached") && said.contains("0 failures in 0 groups");
+        assert!(told, "{signal}: {said}");
+        assert!(out.join("report.txt").exists(), "{signal}");
+    }
 }

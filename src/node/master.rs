@@ -22,14 +22,13 @@ pub(crate) struct MasterSide {
     pub(crate) attempt: u64,
     pub(crate) connected: bool,
     pub(crate) output: BytesMut,
-    /// What arrived while the node stood still, and its attempt: Redis leaves it in the socket.
-    held: Vec<(u64, Arrived)>,
+    /// What happened while the node stood still, and the attempt it belongs to.
+    held: Vec<(u64, Held)>,
 }
 
-/// What the link brought.
+/// What the node has yet to be told of its link. Bytes are not among it: they stay in the socket.
 #[derive(Debug)]
-enum Arrived {
-    Bytes(Vec<u8>),
+enum Held {
     Closed(String),
     /// What was to be received is written, or why not.
     Received(Result<(), LoadError>),
@@ -48,14 +47,17 @@ impl Node {
         self.pump(now);
     }
 
+    /// Whether what the master sends may be read: not while the node stands still, where nothing
+    /// could be done with it and there would be no limit to it.
+    pub(crate) fn reads_master(&self) -> bool {
+        !self.pauses.frozen
+    }
+
     pub(super) fn link_bytes(&mut self, now: Now, attempt: u64, bytes: &[u8]) {
         if attempt != self.master.attempt || !self.master.connected {
             return;
         }
-        if self.pauses.frozen {
-            self.master.held.push((attempt, Arrived::Bytes(bytes.to_vec())));
-            return;
-        }
+        assert!(self.reads_master(), "bytes of the master were read while the node stood still");
         self.stats.repl_input_bytes += bytes.len() as u64;
         if let Some(client) = self.clients.get_mut(&MASTER) {
             client.last_interaction = now.mono;
@@ -70,7 +72,7 @@ impl Node {
             return;
         }
         if self.pauses.frozen {
-            self.master.held.push((attempt, Arrived::Closed(reason.to_owned())));
+            self.master.held.push((attempt, Held::Closed(reason.to_owned())));
             return;
         }
         self.master.connected = false;
@@ -83,20 +85,18 @@ impl Node {
     /// Whether the node stands still, so that this has to wait.
     pub(super) fn hold_received(&mut self, result: &Result<(), LoadError>) -> bool {
         if self.pauses.frozen {
-            let held = Arrived::Received(result.clone());
-            self.master.held.push((self.master.attempt, held));
+            self.master.held.push((self.master.attempt, Held::Received(result.clone())));
         }
         self.pauses.frozen
     }
 
-    /// Takes what the link brought while the node stood still. A snapshot must not have been begun
+    /// Takes note of what happened while the node stood still. A snapshot must not have been begun
     /// meanwhile: it would have been loaded before an older file.
     pub(crate) fn take_held(&mut self, now: Now) {
-        for (attempt, arrived) in std::mem::take(&mut self.master.held) {
-            match arrived {
-                Arrived::Bytes(bytes) => self.link_bytes(now, attempt, &bytes),
-                Arrived::Closed(reason) => self.link_closed(now, attempt, &reason),
-                Arrived::Received(result) => self.receive_is_over(now, result),
+        for (attempt, held) in std::mem::take(&mut self.master.held) {
+            match held {
+                Held::Closed(reason) => self.link_closed(now, attempt, &reason),
+                Held::Received(result) => self.receive_is_over(now, result),
             }
         }
     }

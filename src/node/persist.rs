@@ -630,6 +630,7 @@ impl Node {
         self.wake_postponed();
         self.apply_stream(now);
         self.take_held(now);
+        self.actions.push_back(Action::WakeMaster);
     }
 
     // --- save points

@@ -135,7 +135,7 @@ impl<E: Env> Link<E> {
 
     /// Ready with false at the end of the stream.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if !self.shell.inbox.wants_more() {
+        if !self.shell.inbox.wants_more() || !self.shell.look(Node::reads_master) {
             return Poll::Pending;
         }
         self.input.clear();

@@ -53,7 +53,7 @@ struct Task {
     seed: Seed,
 }
 
-/// Whether the user pressed Ctrl-C, and whether no more runs shall begin.
+/// Whether the user wants it to end, and whether no more runs shall begin.
 #[derive(Default)]
 pub(super) struct Flags {
     interrupted: AtomicBool,
@@ -61,7 +61,7 @@ pub(super) struct Flags {
 }
 
 impl Flags {
-    /// Whether the user pressed Ctrl-C.
+    /// Whether the user wants it to end: Ctrl-C, or SIGTERM.
     pub(super) fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
     }
@@ -312,20 +312,25 @@ fn compare(first: &mut RunReport, second: &RunReport) {
     }
 }
 
-/// The first Ctrl-C stops the campaign; the second ends the process.
+/// The first Ctrl-C stops the campaign; the second ends the process. So does SIGTERM, which is how
+/// a cluster takes its machine back.
 #[allow(clippy::disallowed_methods, reason = "a thread beside the runs, which none of them sees")]
 pub(super) fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     let flags = Arc::clone(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     // From here on, not only once the thread has come to it.
-    let interrupt = {
+    let (mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
-        signal(SignalKind::interrupt())
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
-    let mut interrupt = interrupt?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         runtime.block_on(async {
-            while interrupt.recv().await.is_some() {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
                 if flags.interrupted.swap(true, Ordering::SeqCst) {
                     std::process::exit(130);
                 }

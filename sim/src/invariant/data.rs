@@ -14,7 +14,7 @@ use std::rc::Rc;
 use replisim::event::{Digest, Event, LoadSource, MasterLinkState, Origin, Role};
 use replisim::replication::{Offset, ReplicationId};
 
-use super::twin::{Difference, Twin};
+use super::twin::{Difference, Effect, Twin};
 use super::{Fate, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex};
 use crate::model::{Change, Expiry, Model};
@@ -23,12 +23,12 @@ use crate::model::{Change, Expiry, Model};
 #[derive(Default)]
 pub(super) struct Data {
     nodes: BTreeMap<NodeIndex, Twin>,
-    /// Changes by the history that carries them, each at the offset of its last byte.
-    logs: BTreeMap<ReplicationId, Vec<(Offset, Change)>>,
+    /// Effects by the history that carries them, each at the offset of its last byte.
+    logs: BTreeMap<ReplicationId, Vec<(Offset, Effect)>>,
     copies: Vec<Copy>,
     /// Nodes that have received a snapshot whose load has not succeeded (yet): it may be their file.
     received: BTreeSet<NodeIndex>,
-    /// Nodes that read a file which has no name any more.
+    /// Nodes whose file was removed while they started: they opened it before, or found none.
     unlinked: BTreeSet<NodeIndex>,
 }
 
@@ -69,26 +69,26 @@ impl Data {
         }
     }
 
-    /// Every change of a history in `(from, to]`, through its ancestors.
-    fn changes(
+    /// Every effect that a history carries in `(from, to]`, through its ancestors.
+    fn effects(
         &self,
         cluster: &Cluster,
         id: ReplicationId,
         from: Offset,
         to: Offset,
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
         if let Some(history) = cluster.histories.get(id)
             && let Some((parent, branch)) = history.parent
             && from < branch
         {
-            changes = self.changes(cluster, parent, from, to.min(branch));
+            effects = self.effects(cluster, parent, from, to.min(branch));
         }
         let log = self.logs.get(&id).map_or(&[][..], Vec::as_slice);
         let start = log.partition_point(|(offset, _)| *offset <= from);
         let own = log[start..].iter().take_while(|(offset, _)| *offset <= to);
-        changes.extend(own.map(|(_, change)| change.clone()));
-        changes
+        effects.extend(own.map(|(_, effect)| effect.clone()));
+        effects
     }
 
     fn advanced(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
@@ -99,11 +99,11 @@ impl Data {
         if *origin == Origin::Written {
             let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
             let log = self.logs.entry(*id).or_default();
-            log.extend(twin.pending.drain(..).map(|change| (*offset, change)));
+            log.extend(twin.pending.drain(..).map(|effect| (*offset, effect)));
         } else {
-            let changes = self.changes(cluster, *id, state.offset, *offset);
+            let effects = self.effects(cluster, *id, state.offset, *offset);
             let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
-            twin.change(changes);
+            twin.take_over(&effects);
             twin.pending.clear();
         }
         self.compare(cluster, sight, *digest, found);
@@ -157,7 +157,8 @@ impl Data {
         let twin = Twin::empty();
         self.nodes.insert(sight.node, twin);
         if !loaded {
-            if self.copies.iter().any(|copy| copy.node == sight.node && copy.saved) {
+            let removed = self.unlinked.contains(&sight.node);
+            if !removed && self.copies.iter().any(|copy| copy.node == sight.node && copy.saved) {
                 found.violation(node, "started empty although a snapshot had been saved");
             }
             return;

@@ -24,13 +24,22 @@ pub(super) struct Difference {
     pub(super) expected: Vec<u8>,
 }
 
+/// What the stream carries, as far as the model knows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Effect {
+    /// This.
+    Change(Change),
+    /// Something: who takes it over has no model any more either.
+    Unknown,
+}
+
 /// See the module's text.
 #[derive(Default)]
 pub(super) struct Twin {
     /// `None`: lost, because a command unknown to the model changed the data.
     pub(super) model: Option<Model>,
-    /// Changes not yet carried by the stream.
-    pub(super) pending: Vec<Change>,
+    /// Effects not yet carried by the stream.
+    pub(super) pending: Vec<Effect>,
     /// Commands queued by clients in `MULTI`.
     queued: BTreeMap<u64, Vec<Queued>>,
     watched: BTreeMap<u64, Vec<Watched>>,
@@ -57,10 +66,32 @@ impl Twin {
         Self { model: Some(Model::default()), ..Self::default() }
     }
 
+    /// What the node did, to be carried by the stream next.
     pub(super) fn change(&mut self, changes: Vec<Change>) {
-        if let Some(model) = &mut self.model {
-            changes.iter().for_each(|change| model.apply(change));
-            self.pending.extend(changes);
+        if self.model.is_none() {
+            return self.lose();
+        }
+        let effects: Vec<_> = changes.into_iter().map(Effect::Change).collect();
+        self.take_over(&effects);
+        self.pending.extend(effects);
+    }
+
+    /// What the stream brought.
+    pub(super) fn take_over(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match (effect, &mut self.model) {
+                (Effect::Change(change), Some(model)) => model.apply(change),
+                (Effect::Unknown, _) => self.model = None,
+                (_, None) => return,
+            }
+        }
+    }
+
+    /// The data changed, and how is not known.
+    fn lose(&mut self) {
+        self.model = None;
+        if self.pending.last() != Some(&Effect::Unknown) {
+            self.pending.push(Effect::Unknown);
         }
     }
 
@@ -98,7 +129,7 @@ impl Twin {
             b"exec" => self.exec(client, reply, now_ms, expiry, may_write),
             _ if is_refusal(reply) => None,
             _ if !may_write && is_write(args) => {
-                self.model = None; // a writable replica: no longer what its master wrote
+                self.lose(); // a writable replica: no longer what its master wrote
                 None
             }
             _ => self.run(db, args, reply, now_ms, expiry),
@@ -124,7 +155,13 @@ impl Twin {
         now_ms: u64,
         expiry: Expiry,
     ) -> Option<Difference> {
-        let (answer, changes) = self.model.as_ref()?.run(db, args, now_ms, expiry, reply);
+        let Some(model) = &self.model else {
+            if is_write(args) && !reply.starts_with(b"-") {
+                self.lose();
+            }
+            return None;
+        };
+        let (answer, changes) = model.run(db, args, now_ms, expiry, reply);
         match answer {
             Answer::Exactly(expected) => {
                 if !expected.starts_with(b"-") {
@@ -145,7 +182,7 @@ impl Twin {
             }
             Answer::Unknown => {
                 if is_write(args) && !reply.starts_with(b"-") {
-                    self.model = None;
+                    self.lose();
                 }
                 None
             }
@@ -169,7 +206,7 @@ impl Twin {
         let writes =
             |args: &[Vec<u8>]| is_write(&args.iter().map(Vec::as_slice).collect::<Vec<_>>());
         if !may_write && queued.iter().any(|(_, args)| writes(args)) {
-            self.model = None; // as above
+            self.lose(); // as above
             return None;
         }
         if let Some(model) = &self.model
