@@ -46,8 +46,7 @@ pub(super) fn without_footer(payload: &[u8]) -> Result<&[u8], RestoreError> {
     let mut checksum = Crc64::new();
     checksum.update(&payload[..body.len() + 2]);
     let computed = checksum.value().to_le_bytes();
-    // Zero: made without a checksum.
-    if version > VERSION_READ_MAX || (footer[2..] != computed && footer[2..] != [0; 8]) {
+    if version > VERSION_READ_MAX || footer[2..] != computed {
         return Err(RestoreError::Footer);
     }
     Ok(body)

@@ -41,7 +41,12 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Pair<'_>>, PackError> {
 
 fn read_length(pieces: &mut Pieces<'_>) -> Result<usize, PackError> {
     match pieces.byte()? {
-        LONG_LENGTH => Ok(u32::from_le_bytes(pieces.array()?) as usize),
+        LONG_LENGTH => match u32::from_le_bytes(pieces.array()?) {
+            short if short < u32::from(LONG_LENGTH) => {
+                pieces.bad(pieces.at() - 5, "a short length in its long form")
+            }
+            len => Ok(len as usize),
+        },
         END => pieces.bad(pieces.at() - 1, "it ends where a length should be"),
         short => Ok(usize::from(short)),
     }
@@ -69,6 +74,8 @@ mod tests {
         assert!(read(&[1, END]).is_err(), "it says that there is one");
         assert!(read(&[0, END, 0]).is_err());
         assert_eq!(read(&[1, 1, b'f', END]).map_err(|it| it.at), Err(3));
+        let in_long_form = [1, 254, 1, 0, 0, 0, b'f', 0, 0, END];
+        assert_eq!(read(&in_long_form).map_err(|it| it.at), Err(1));
     }
 
     #[test]

@@ -97,6 +97,10 @@ fn load_node(cursor: &mut Cursor<'_>, kind: u8, list: &mut ListValue) -> Result<
     let bytes = cursor.string()?;
     let mut push = |element: Element<'_>| list.push(End::Right, &element.bytes());
     match (kind, container) {
+        // A node by itself holds a large element.
+        (QUICKLIST_2, PLAIN) if bytes.is_empty() => {
+            return Cursor::bad(at, "an empty node in a list".to_owned());
+        }
         (_, PLAIN) => push(Element::Bytes(&bytes)),
         (QUICKLIST_2, PACKED) => {
             listpack::Reader::new(&bytes).map_err(Stop::packed(at))?.for_each(push);
