@@ -81,8 +81,9 @@ fn override_lines(overrides: &[String]) -> String {
                     text.push('\n');
                 }
                 text.push_str(name);
+                // `"--port 6380"`: name and value in one word.
                 let bare = overrides.get(at + 1).is_none_or(|next| next.starts_with("--"));
-                wants_value = true;
+                wants_value = words_of(name).is_ok_and(|words| words.len() == 1);
                 if name.eq_ignore_ascii_case("save") && bare {
                     text.push_str(" \"\"");
                     wants_value = false;

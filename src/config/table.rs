@@ -243,6 +243,8 @@ directives! {
     shutdown_on_sigterm: ShutdownFlags = ShutdownFlags::default(), "shutdown-on-sigterm", Kind::Words, MULTI;
     /// `shutdown-on-sigint`. Flags of the shutdown that the signal starts.
     shutdown_on_sigint: ShutdownFlags = ShutdownFlags::default(), "shutdown-on-sigint", Kind::Words, MULTI;
+    /// `use-exit-on-panic`. A panic here ends one task; the setting is kept, and changes nothing.
+    use_exit_on_panic: bool = false, "use-exit-on-panic", Kind::YesNo, HIDDEN;
     /// `watchdog-period`. Kept for `CONFIG GET`.
     watchdog_period: u32 = 0, "watchdog-period", Kind::Int(0, INT_MAX), HIDDEN;
     /// `io-threads`. Kept for `CONFIG GET`: there is one thread.

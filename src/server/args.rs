@@ -87,8 +87,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
 }
 
 fn check(options: &[String]) -> Result<(), ArgsError> {
+    let is_value = |option: &String| !option.starts_with('-');
+    // Redis takes a first directive without its dashes, too, if it has a value.
+    let bare = options.len() > 1 && options[..2].iter().all(is_value);
     if let Some(first) = options.first()
         && !first.starts_with("--")
+        && !bare
     {
         return Err(match first.starts_with('-') {
             true => ArgsError::OneDash(first.clone()),
@@ -131,6 +135,11 @@ mod tests {
     fn help_version_and_nonsense() {
         assert_eq!(read(&["--help"]), Ok(Invocation::Help));
         assert_eq!(read(&["-v"]), Ok(Invocation::Version));
+        assert_eq!(
+            run(&["a", "loglevel", "verbose", "--port", "1"]).1[..2],
+            ["loglevel", "verbose"]
+        );
+        assert_eq!(read(&["a", "b", "--port", "1"]), Err(ArgsError::Unexpected("b".to_owned())));
         assert_eq!(read(&["a", "b"]), Err(ArgsError::Unexpected("b".to_owned())));
         assert_eq!(read(&["-p", "1"]), Err(ArgsError::OneDash("-p".to_owned())));
         assert_eq!(read(&["--"]), Err(ArgsError::NoName));
