@@ -11,6 +11,7 @@ mod bitmap;
 pub mod blocking;
 pub mod call;
 mod client;
+mod cluster;
 mod connection;
 mod counter;
 mod debug;
@@ -126,6 +127,8 @@ pub struct Effects {
     pub ready: Vec<(u32, Vec<u8>)>,
     /// Whole databases changed (`FLUSHDB`, `SWAPDB`), for `WATCH`.
     pub touched_dbs: Vec<u32>,
+    /// `XADD` removed entries as well.
+    pub trimmed: bool,
     /// Lookups that found and did not find their key (`keyspace_hits`, `keyspace_misses`).
     pub hits: u64,
     /// See `hits`.

@@ -104,6 +104,10 @@ fn errors_show_line_and_reason_as_redis_does() {
         ),
         ("bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18", "Too many bind addresses specified."),
         ("notify-keyspace-events Q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+        (
+            "notify-keyspace-events Am",
+            "notify-keyspace-events: neither misses (m) nor new keys (n) are told of on this server",
+        ),
         ("dbfilename a/b", "dbfilename can't be a path, just a filename"),
         ("unixsocketperm 888", "argument couldn't be parsed as an octal number"),
         ("unixsocketperm 1000", "argument must be between 0 and 777 inclusive"),
@@ -164,6 +168,10 @@ fn the_command_line_comes_after_the_file() {
     assert_eq!(config.masterauth.as_deref(), Some("--x"));
     assert_eq!(config.replicaof.0, Some(("h".to_owned(), 1)));
     assert_eq!(override_with(&["--save", "900", "1", "2", "3"]).expect("accepted").save.0.len(), 2);
+
+    let config = override_with(&["hz", "30", "--save", "", "--port 1", "--maxmemory '2mb'"]);
+    let config = config.expect("a name and its value in one word");
+    assert_eq!((config.hz, config.port, config.maxmemory), (30, 1, 2 << 20));
 
     let error = override_with(&["--port", "0", "--hz", "10", "20"]).expect_err("two values");
     assert_eq!((error.line, error.text.as_str()), (4, r#"hz "10" "20""#));

@@ -12,6 +12,7 @@ use crate::event::{Event, Role};
 use crate::replication::Write;
 
 use super::client::MASTER;
+use super::watch::Watched;
 use super::{ClientId, Node};
 
 /// Room of each list of effects that is kept from command to command: a command of many keys
@@ -48,7 +49,8 @@ impl Node {
             return;
         }
         let mut effects = std::mem::take(&mut self.effects);
-        self.touch(&effects);
+        self.touch(now, &effects);
+        self.notify(now, db, args, &effects);
         self.waiting.signal(&effects);
         self.persist.dirty += effects.dirty;
         let before = self.replication.offset();
@@ -134,7 +136,7 @@ impl Node {
     }
 
     /// Breaks the transactions of those who watch what changed.
-    fn touch(&mut self, effects: &Effects) {
+    fn touch(&mut self, now: Now, effects: &Effects) {
         if self.watches.is_empty() {
             return;
         }
@@ -145,18 +147,18 @@ impl Node {
         }
         for db in &effects.touched_dbs {
             let keyspace = &self.keyspace;
-            broken.extend(self.watches.touch_db(*db, |key| keyspace.get(*db, key).is_some()));
+            broken.extend(self.watches.touch_db(*db, |key| Watched::of(keyspace, now, *db, key)));
         }
         self.break_watches(broken);
     }
 
     /// All data was replaced: whoever watches a key of the old or the new data is too late.
-    pub(crate) fn touch_everything(&mut self) {
+    pub(crate) fn touch_everything(&mut self, now: Now) {
         self.waiting.signal_all();
         let mut broken = Vec::new();
         for db in self.watches.databases() {
             let keyspace = &self.keyspace;
-            broken.extend(self.watches.touch_db(db, |key| keyspace.get(db, key).is_some()));
+            broken.extend(self.watches.touch_db(db, |key| Watched::of(keyspace, now, db, key)));
         }
         self.break_watches(broken);
     }
@@ -180,6 +182,7 @@ fn clear(effects: &mut Effects) {
     effects.expired_apart = false;
     effects.dirty = 0;
     effects.force_propagation = false;
+    effects.trimmed = false;
     effects.block = None;
 }
 

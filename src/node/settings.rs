@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, DisklessLoad, OutputLimit, PropagationErrorBehavior, WhoMay};
+use crate::config::{
+    Config, DisklessLoad, KeyspaceEvents, OutputLimit, PropagationErrorBehavior, WhoMay,
+};
 use crate::env::{ListenAddr, LogLevel};
 use crate::keyspace::{Keyspace, SortedSetLimits};
 use crate::replication::ReplicationConfig;
@@ -58,6 +60,7 @@ pub(crate) struct Settings {
     /// Zero: latency events are not watched.
     pub(crate) latency_threshold: Duration,
     pub(crate) latency_tracking: bool,
+    pub(crate) keyspace_events: KeyspaceEvents,
 }
 
 /// The cron runs at most this long after its last time, however low `hz` is.
@@ -97,6 +100,7 @@ impl Settings {
             slow_log_max_len: to_usize(config.slowlog_max_len),
             latency_threshold: config.latency_monitor_threshold,
             latency_tracking: config.latency_tracking,
+            keyspace_events: config.notify_keyspace_events,
         }
     }
 }

@@ -56,10 +56,12 @@ pub fn add(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let fields = Fields::new(texts.iter().copied());
     let trim = options.trim.as_ref();
     let limits = ctx.keyspace.limits;
-    let rewritten = change(ctx, key, |stream| {
+    let trimmed = change(ctx, key, |stream| {
         stream.push(id, fields, &limits);
-        trim.and_then(|spec| carry_out(stream, spec).1)
+        trim.map(|spec| carry_out(stream, spec))
     });
+    let (removed, threshold) = trimmed.flatten().unwrap_or_default();
+    ctx.effects.trimmed = removed > 0;
     lookup::changed(ctx, ctx.db, key);
     reply_id(ctx, id);
     let text = id.to_string();
@@ -69,7 +71,6 @@ pub fn add(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         forwarded[id_at] = text.as_bytes();
         differs = true;
     }
-    let threshold = rewritten.flatten();
     if let (Some(spec), Some(threshold)) = (trim, &threshold) {
         make_exact(&mut forwarded, spec, threshold);
         differs = true;

@@ -132,6 +132,11 @@ impl Setting for KeyspaceEvents {
         for class in words.join(" ").chars() {
             bits |= match (class, EVENT_CLASSES.find(class)) {
                 ('A', _) => ALL_EVENTS,
+                ('m' | 'n', _) => {
+                    return Err("notify-keyspace-events: neither misses (m) nor new keys (n) are \
+                                told of on this server"
+                        .to_owned());
+                }
                 (_, Some(bit)) => 1 << bit,
                 _ => return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
             };

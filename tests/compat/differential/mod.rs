@@ -2,7 +2,7 @@
 //!
 //! A script is a list of commands drawn from the templates of [`families`], sent as one pipeline
 //! to both servers after a `FLUSHALL`. The first difference in a reply, or a difference of
-//! `DEBUG DIGEST` at the end, or another stream to replicas, fails the test with the shortest
+//! `DEBUG DIGEST` at the end, another stream to replicas, or other keyspace notifications, fails the test with the shortest
 //! script that still shows it.
 //!
 //! Environment: `DIFFERENTIAL_SEED` another seed than the fixed one, `DIFFERENTIAL_SCRIPTS` how
@@ -12,6 +12,7 @@ mod compare;
 mod families;
 mod follower;
 mod grammar;
+mod listener;
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
@@ -25,6 +26,7 @@ use compare::Order;
 use families::Family;
 use follower::Follower;
 use grammar::Command;
+use listener::Listener;
 
 /// Commands in the longest script.
 const SCRIPT_COMMANDS: usize = 60;
@@ -37,6 +39,7 @@ struct Side {
     stream: BufReader<TcpStream>,
     parser: redis::Parser,
     follower: Follower,
+    listener: Listener,
 }
 
 impl Side {
@@ -45,11 +48,13 @@ impl Side {
         let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
         stream.set_nodelay(true).expect("an option of TCP");
         let follower = Follower::of(server.port);
+        let listener = Listener::of(server.port);
         Self {
             _server: server,
             stream: BufReader::new(stream),
             parser: redis::Parser::new(),
             follower,
+            listener,
         }
     }
 
@@ -154,7 +159,8 @@ fn same_on_both(
             )));
         }
     }
-    same_streams(redis, ours, &whole[2..last_discard])
+    same_streams(redis, ours, &whole[2..last_discard])?;
+    same_notifications(redis, ours, &whole[2..last_discard])
 }
 
 /// What both put on their streams for a script.
@@ -169,12 +175,35 @@ fn same_streams(
         let told = sent.iter().filter(|command| !follower::is_meant(command));
         told.map(follower::show).collect::<Vec<String>>()
     });
+    same_lists("streams", script, &theirs, &mine)
+}
+
+/// What both told those who listen of a script.
+fn same_notifications(
+    redis: &mut Side,
+    ours: &mut Side,
+    script: &[Command],
+) -> Result<(), TestCaseError> {
+    let [theirs, mine] = [redis, ours].map(|side| side.listener.until("end-of-script"));
+    // What is no command on the stream there is no event either.
+    if script.iter().any(|command| follower::is_meant(&command.args)) {
+        return Ok(());
+    }
+    same_lists("notifications", script, &theirs, &mine)
+}
+
+fn same_lists(
+    what: &str,
+    script: &[Command],
+    theirs: &[String],
+    mine: &[String],
+) -> Result<(), TestCaseError> {
     if theirs == mine {
         return Ok(());
     }
     let story: Vec<String> = script.iter().map(|command| format!("    {command}")).collect();
     Err(TestCaseError::fail(format!(
-        "the streams differ after\n{}\n  redis: {}\n  ours:  {}\n  ",
+        "the {what} differ after\n{}\n  redis: {}\n  ours:  {}\n  ",
         story.join("\n"),
         theirs.join("; "),
         mine.join("; "),
