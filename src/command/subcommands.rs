@@ -38,6 +38,8 @@ const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
 const SELF: Flags = ANYTIME.with(Flags::NOSCRIPT);
 const ADMIN: Flags = SELF.with(Flags::ADMIN);
 const OPERATE: Flags = ANYTIME.with(Flags::ADMIN);
+const CLUSTER_ADMIN: Flags = Flags::STALE.with(Flags::ADMIN);
+const CLUSTER_CHANGE: Flags = CLUSTER_ADMIN.with(Flags::NO_ASYNC_LOADING);
 const LISTEN: Flags = ANYTIME.with(Flags::PUBSUB);
 const GROW: Flags = Flags::WRITE.with(Flags::DENYOOM);
 /// Changes functions.
@@ -80,6 +82,35 @@ const CONTAINERS: &[(&str, &[Subcommand])] = &[
         sub("trackinginfo", 2, SELF),
         sub("unblock", -3, ADMIN),
         sub("unpause", 2, ADMIN),
+    ]),
+    ("cluster", &[
+        sub("addslots", -3, CLUSTER_CHANGE),
+        sub("addslotsrange", -4, CLUSTER_CHANGE),
+        sub("bumpepoch", 2, CLUSTER_CHANGE),
+        sub("count-failure-reports", 3, CLUSTER_ADMIN),
+        sub("countkeysinslot", 3, Flags::STALE),
+        sub("delslots", -3, CLUSTER_CHANGE),
+        sub("delslotsrange", -4, CLUSTER_CHANGE),
+        sub("failover", -2, CLUSTER_CHANGE),
+        sub("flushslots", 2, CLUSTER_CHANGE),
+        sub("forget", 3, CLUSTER_CHANGE),
+        sub("getkeysinslot", 4, Flags::STALE),
+        sub("help", 2, ANYTIME),
+        sub("info", 2, Flags::STALE),
+        sub("keyslot", 3, Flags::STALE),
+        sub("links", 2, Flags::STALE),
+        sub("meet", -4, CLUSTER_CHANGE),
+        sub("myid", 2, Flags::STALE),
+        sub("nodes", 2, Flags::STALE),
+        sub("replicas", 3, CLUSTER_ADMIN),
+        sub("replicate", 3, CLUSTER_CHANGE),
+        sub("reset", -2, CLUSTER_ADMIN.with(Flags::NOSCRIPT)),
+        sub("saveconfig", 2, CLUSTER_CHANGE),
+        sub("set-config-epoch", 3, CLUSTER_CHANGE),
+        sub("setslot", -4, CLUSTER_CHANGE),
+        sub("shards", 2, Flags::STALE),
+        sub("slaves", 3, CLUSTER_ADMIN),
+        sub("slots", 2, Flags::STALE),
     ]),
     ("command", &[
         sub("count", 2, ANYTIME),

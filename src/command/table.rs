@@ -45,6 +45,7 @@ const FAMILIES: &[&[Command]] = &[
     super::latency::COMMANDS,
     super::memory::COMMANDS,
     super::acl::COMMANDS,
+    super::cluster::COMMANDS,
     super::info::COMMANDS,
     super::debug::COMMANDS,
 ];
@@ -170,6 +171,8 @@ pub enum Group {
     Transactions,
     /// Publish/subscribe.
     PubSub,
+    /// A cluster, of which this server is no part.
+    Cluster,
     /// The server and its roles.
     Server,
 }
@@ -192,6 +195,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
+            Group::Cluster => "cluster",
             Group::Server => "server",
         }
     }
@@ -213,7 +217,7 @@ impl Group {
             Group::Connection => Some("connection"),
             Group::Transactions => Some("transaction"),
             // Publish/subscribe has a flag of its own.
-            Group::PubSub | Group::Server => None,
+            Group::PubSub | Group::Server | Group::Cluster => None,
         }
     }
 }

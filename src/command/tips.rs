@@ -4,7 +4,7 @@
 /// Tips, and the commands that have them, as Redis 7.0.15 tells.
 #[rustfmt::skip]
 const TIPS: &[(&[&str], &[&str])] = &[
-    (&["nondeterministic_output"], &["client|info", "client|list", "dump", "hrandfield", "hscan", "lastsave", "migrate", "object|encoding", "object|freq", "object|idletime", "object|refcount", "pttl", "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember", "zscan"]),
+    (&["nondeterministic_output"], &["client|info", "client|list", "cluster|bumpepoch", "cluster|count-failure-reports", "cluster|getkeysinslot", "cluster|info", "cluster|links", "cluster|nodes", "cluster|replicas", "cluster|shards", "cluster|slaves", "cluster|slots", "dump", "hrandfield", "hscan", "lastsave", "migrate", "object|encoding", "object|freq", "object|idletime", "object|refcount", "pttl", "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember", "zscan"]),
     (&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"], &["latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest"]),
     (&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], &["function|stats", "info", "memory|doctor", "memory|malloc-stats", "memory|stats"]),
     (&["nondeterministic_output", "request_policy:special"], &["scan"]),
