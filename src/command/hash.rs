@@ -2,7 +2,7 @@
 
 use super::key_spec::{DELETES, INSERTS, Keys, LOOKS, READS, READS_UPDATES, UPDATES, at};
 use super::long_double::{LongDouble, Parsed};
-use super::set::{random_count, random_rank, ranks_for};
+use super::set::{Ranks, pairs_fit, random_count, random_rank};
 use super::table::{Command, Flags, Group, data};
 use super::{Args, CommandError, Ctx, Outcome, glob, lookup, number, scan};
 use crate::keyspace::{HashValue, Key};
@@ -214,6 +214,7 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
             if !option.eq_ignore_ascii_case(b"WITHVALUES") {
                 return Err(CommandError::Syntax);
             }
+            pairs_fit(count)?;
             (Some(count), true)
         }
         [count, ..] => {
@@ -231,13 +232,16 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         return Ok(());
     };
-    let ranks = ranks_for(found.random, len, count);
-    found.reply.array_header(ranks.len() * if with_values { 2 } else { 1 });
+    let ranks = Ranks::new(found.random, len, count);
+    found.reply.array_header(ranks.expected() * if with_values { 2 } else { 1 });
     let fields: Vec<(&Key, &Key)> = found.value.into_iter().flat_map(HashValue::iter).collect();
     for rank in ranks {
         found.reply.bulk(fields[rank].0);
         if with_values {
             found.reply.bulk(fields[rank].1);
+        }
+        if found.reply.is_over_limit() {
+            break;
         }
     }
     Ok(())

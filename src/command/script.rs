@@ -108,6 +108,11 @@ fn script(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         // A master before 7.0 propagates it, for scripts that it will never send.
         b"load" if ctx.view == ExpiryView::Alive => ctx.reply.ok(),
         b"load" => return Err(CommandError::Other(NOT_RUN.into())),
+        b"debug"
+            if [&b"yes"[..], b"sync", b"no"].iter().all(|it| !it.eq_ignore_ascii_case(args[2])) =>
+        {
+            return Err(CommandError::Other("Use SCRIPT DEBUG YES/SYNC/NO".into()));
+        }
         b"debug" => return Err(CommandError::Other(NOT_RUN.into())),
         _ => {
             ctx.reply.array_header(HELP.len());

@@ -183,23 +183,61 @@ fn spop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// The count of `SRANDMEMBER` and `HRANDFIELD`: negative if the same may come twice.
+/// The count of `SRANDMEMBER` and its like: negative if the same may come twice.
 pub(super) fn random_count(argument: &[u8]) -> Result<i64, CommandError> {
     let count = number::integer(argument)?;
-    if !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
-        return Err(CommandError::Other("value is out of range".into()));
+    if count == i64::MIN {
+        let text = "value is out of range, value must between";
+        return Err(CommandError::Other(format!("{text} {} and {}", -i64::MAX, i64::MAX)));
     }
     Ok(count)
 }
 
-/// Ranks for such a count.
-pub(super) fn ranks_for(random: &mut ChaCha8Rng, len: usize, count: i64) -> Vec<usize> {
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    match (len, count < 0) {
-        (0, _) => Vec::new(),
-        (_, true) => (0..wanted).map(|_| random_rank(random, len)).collect(),
-        (_, false) if wanted >= len => (0..len).collect(),
-        (_, false) => random_ranks(random, len, wanted),
+/// Such a count of pairs, of which there are fewer.
+pub(super) fn pairs_fit(count: i64) -> Result<(), CommandError> {
+    match (-i64::MAX / 2..=i64::MAX / 2).contains(&count) {
+        true => Ok(()),
+        false => Err(CommandError::Other("value is out of range".into())),
+    }
+}
+
+/// Ranks for such a count. Those that may come twice are picked one by one: there may be more of
+/// them than fit anywhere.
+pub(super) struct Ranks<'a> {
+    random: &'a mut ChaCha8Rng,
+    len: usize,
+    /// How many are still to be picked, if the same may come twice.
+    left: usize,
+    different: std::vec::IntoIter<usize>,
+}
+
+impl<'a> Ranks<'a> {
+    pub(super) fn new(random: &'a mut ChaCha8Rng, len: usize, count: i64) -> Self {
+        let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        let (left, different) = match (len, count < 0) {
+            (0, _) => (0, Vec::new()),
+            (_, true) => (wanted, Vec::new()),
+            (_, false) if wanted >= len => (0, (0..len).collect()),
+            (_, false) => (0, random_ranks(random, len, wanted)),
+        };
+        Self { random, len, left, different: different.into_iter() }
+    }
+
+    /// How many will come.
+    pub(super) fn expected(&self) -> usize {
+        self.left + self.different.len()
+    }
+}
+
+impl Iterator for Ranks<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.left == 0 {
+            return self.different.next();
+        }
+        self.left -= 1;
+        Some(random_rank(self.random, self.len))
     }
 }
 
@@ -219,11 +257,14 @@ fn srandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         return Ok(());
     };
-    let ranks = ranks_for(found.random, len, count);
-    found.reply.array_header(ranks.len());
+    let ranks = Ranks::new(found.random, len, count);
+    found.reply.array_header(ranks.expected());
     let members: Vec<Key> = found.value.into_iter().flat_map(SetValue::iter).collect();
     for rank in ranks {
         found.reply.bulk(&members[rank]);
+        if found.reply.is_over_limit() {
+            break;
+        }
     }
     Ok(())
 }

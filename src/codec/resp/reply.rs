@@ -9,12 +9,25 @@ use bytes::{BufMut, BytesMut};
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Reply {
     out: BytesMut,
+    /// See [`Reply::set_limit`]; 0: none.
+    limit_bytes: usize,
 }
 
 impl Reply {
     /// An empty writer; allocates nothing until the first reply.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With more than so many bytes nobody will read it (0: no limit). It goes on being written:
+    /// who can write without end looks at [`Reply::is_over_limit`].
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.limit_bytes = bytes;
+    }
+
+    /// Whether the connection will be closed for what is here.
+    pub fn is_over_limit(&self) -> bool {
+        self.limit_bytes > 0 && self.out.len() > self.limit_bytes
     }
 
     /// `+text`. Newlines in `text` become spaces.

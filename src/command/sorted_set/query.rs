@@ -2,7 +2,8 @@
 
 use rand::Rng;
 
-use super::super::{Args, CommandError, Ctx, Outcome, glob, number, scan};
+use super::super::set::{pairs_fit, random_count};
+use super::super::{Args, CommandError, Ctx, Outcome, glob, scan};
 use super::range::{LexRange, ScoreRange};
 use super::{for_read, reply_score};
 use crate::keyspace::score_text;
@@ -78,19 +79,14 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         }
         return Ok(());
     };
-    let out_of_range = || CommandError::Other("value is out of range".into());
-    let count = number::integer(count)?;
-    if count == i64::MIN {
-        let text = "value is out of range, value must between";
-        return Err(CommandError::Other(format!("{text} {} and {}", -i64::MAX, i64::MAX)));
-    }
+    let count = random_count(count)?;
     let with_scores = match &args[3..] {
         [] => false,
         [option] if option.eq_ignore_ascii_case(b"withscores") => true,
         _ => return Err(CommandError::Syntax),
     };
-    if with_scores && !(-i64::MAX / 2..=i64::MAX / 2).contains(&count) {
-        return Err(out_of_range());
+    if with_scores {
+        pairs_fit(count)?;
     }
     let Some(set) = for_read(ctx, args[1])? else {
         ctx.reply.array_header(0);
@@ -103,6 +99,9 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         for _ in 0..wanted {
             let rank = below(ctx, set.len());
             reply_at(ctx, &set, rank, with_scores);
+            if ctx.reply.is_over_limit() {
+                break;
+            }
         }
         return Ok(());
     } else if wanted >= set.len() {

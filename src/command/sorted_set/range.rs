@@ -149,8 +149,8 @@ fn request(
                 asked.3 = Some((next()?, next()?));
             }
             b"rev" if reverse.is_none() => asked.1 = Some(true),
-            b"bylex" if by.is_none() => asked.0 = Some(By::Lex),
-            b"byscore" if by.is_none() => asked.0 = Some(By::Score),
+            b"bylex" if asked.0.is_none() => asked.0 = Some(By::Lex),
+            b"byscore" if asked.0.is_none() => asked.0 = Some(By::Score),
             _ => return Err(CommandError::Syntax),
         }
     }

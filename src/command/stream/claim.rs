@@ -81,12 +81,11 @@ fn claim_options(ctx: &Ctx<'_>, args: &Args<'_>) -> Result<Options, CommandError
                 at += 1;
             }
             (b"RETRYCOUNT", Some(value)) => {
-                let count = number::parse_i64(value).and_then(|it| u64::try_from(it).ok());
-                options.deliveries =
-                    Some(count.map_or_else(
-                        || other("Invalid RETRYCOUNT option argument for XCLAIM"),
-                        Ok,
-                    )?);
+                let Some(count) = number::parse_i64(value) else {
+                    return other("Invalid RETRYCOUNT option argument for XCLAIM");
+                };
+                // A negative one stands for none.
+                options.deliveries = u64::try_from(count).ok();
                 at += 1;
             }
             (b"LASTID", Some(value)) => {

@@ -127,7 +127,12 @@ fn describe(ctx: &mut Ctx<'_>, args: &Args<'_>, stream: &StreamValue) -> Outcome
             let count = usize::try_from(number::integer(value)?).unwrap_or(FULL_COUNT);
             Some(if count == 0 { usize::MAX } else { count })
         }
-        _ => return Err(CommandError::Syntax),
+        _ => {
+            return Err(CommandError::Other(
+                "unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP."
+                    .into(),
+            ));
+        }
     };
     ctx.reply.array_header(if full.is_some() { 18 } else { 20 });
     let nodes = stream.nodes().len() as u64;
