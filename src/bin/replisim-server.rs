@@ -129,14 +129,12 @@ fn say(env: &TokioEnv, config: &Config, level: LogLevel, text: String) {
     }
 }
 
-/// The first lines of the log. Scripts wait for them.
+/// The first lines of the log.
 fn introduce(env: &TokioEnv, config: &Config) {
-    let process_id = std::process::id();
     let version = env!("CARGO_PKG_VERSION");
     for text in [
         format!("replisim-server is starting, version={version}, speaks as Redis 7.0.15"),
         format!("Running mode=standalone, port={}.", config.port),
-        format!("Process PID: {process_id}"),
     ] {
         say(env, config, LogLevel::Warning, text);
     }

@@ -72,7 +72,7 @@ const NO_FILE: &str = "This Redis instance is not configured to use an ACL file.
 
 fn acl(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let rest = &args[2..];
-    match subcommand(node, id, "ACL", &SUBCOMMANDS, args)? {
+    match subcommand("ACL", &SUBCOMMANDS, args)? {
         "cat" => categories(node, id, rest),
         "deluser" => remove(node, id, rest),
         "dryrun" => dry_run(node, id, rest),

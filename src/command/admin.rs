@@ -2,6 +2,7 @@
 
 use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Handler, Outcome, printable};
+use crate::env::Now;
 use crate::node::{ClientId, Node};
 
 /// `Handler::Node` of a function that returns an [`Outcome`].
@@ -30,7 +31,7 @@ pub(super) const fn row(
 }
 
 /// A subcommand: its name, its arity (container and name included, as in the table), and its
-/// full name as `CLIENT LIST` shows it.
+/// full name as errors show it.
 pub(super) struct Subcommand {
     pub(super) name: &'static str,
     pub(super) arity: i32,
@@ -39,8 +40,6 @@ pub(super) struct Subcommand {
 
 /// Finds the subcommand that `args[1]` names and checks its arity.
 pub(super) fn subcommand(
-    node: &mut Node,
-    id: ClientId,
     container: &'static str,
     table: &'static [Subcommand],
     args: &Args<'_>,
@@ -57,9 +56,6 @@ pub(super) fn subcommand(
     let right = if row.arity < 0 { args.len() >= wanted } else { args.len() == wanted };
     if !right {
         return Err(CommandError::WrongArity(row.full_name.into()));
-    }
-    if let Some(client) = node.clients.get_mut(&id) {
-        client.last_command = row.full_name;
     }
     Ok(row.name)
 }
@@ -91,12 +87,16 @@ pub(super) fn error<T>(text: impl Into<String>) -> Result<T, CommandError> {
     Err(CommandError::Other(text.into()))
 }
 
-/// A timeout in milliseconds from now; `None` for 0 (timeout.c `getTimeoutFromObjectOrReply`).
-pub(super) fn timeout_ms(arg: &[u8]) -> Result<u64, CommandError> {
+/// A timeout in milliseconds from now; 0 for none (timeout.c `getTimeoutFromObjectOrReply`). One
+/// that ends after the end of time is refused, as later versions of Redis do it.
+pub(super) fn timeout_ms(now: Now, arg: &[u8]) -> Result<u64, CommandError> {
     let Some(millis) = super::number::parse_i64(arg) else {
         return error("timeout is not an integer or out of range");
     };
     match u64::try_from(millis) {
+        Ok(millis) if now.unix_ms.saturating_add(millis) > i64::MAX as u64 => {
+            error("timeout is out of range")
+        }
         Ok(millis) => Ok(millis),
         Err(_) => error("timeout is negative"),
     }

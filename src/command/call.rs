@@ -28,6 +28,13 @@ impl Call {
         table::lookup(args.first()?).map(|command| Self::of(command, args))
     }
 
+    /// As [`Call::find`]; `None` as well for a container without a subcommand of that name.
+    pub(crate) fn known(args: &Args<'_>) -> Option<Self> {
+        Self::find(args).filter(|call| {
+            call.subcommand.is_some() || args.len() < 2 || !subcommands::are_in(call.command)
+        })
+    }
+
     /// Every command, each followed by its subcommands.
     pub fn all() -> impl Iterator<Item = Self> {
         table::all().flat_map(|command| {
@@ -50,6 +57,11 @@ impl Call {
             Some(subcommand) => format!("{}|{}", self.command.name, subcommand.name),
             None => self.command.name.to_owned(),
         }
+    }
+
+    /// Of the command, and of the subcommand (empty: none).
+    pub(crate) fn names(&self) -> (&'static str, &'static str) {
+        (self.command.name, self.subcommand.map_or("", |subcommand| subcommand.name))
     }
 
     /// Number of arguments, names included; negative: at least so many.

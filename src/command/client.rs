@@ -8,7 +8,7 @@ use super::number::{self, parse_i64};
 use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Outcome, printable};
 use crate::env::Now;
-use crate::node::{Blocked, Client, ClientId, Kind, MASTER, Node, PauseKind, ReplyMode};
+use crate::node::{Blocked, Client, ClientId, Ends, Kind, MASTER, Node, PauseKind, ReplyMode};
 use crate::replication::LinkId;
 
 /// The command of this file.
@@ -73,7 +73,7 @@ const HELP: [&str; 29] = [
 ];
 
 fn client(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    let name = subcommand(node, id, "CLIENT", &SUBCOMMANDS, args)?;
+    let name = subcommand("CLIENT", &SUBCOMMANDS, args)?;
     let rest = &args[2..];
     match name {
         "id" => integer(node, id, id),
@@ -307,7 +307,7 @@ fn pause(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         [_] => return error("CLIENT PAUSE mode must be WRITE or ALL"),
         _ => return Err(CommandError::Syntax),
     };
-    let millis = timeout_ms(args[0])?;
+    let millis = timeout_ms(now, args[0])?;
     node.pause_clients(now, now.mono.saturating_add(Duration::from_millis(millis)), kind);
     ok(node, id)
 }
@@ -347,7 +347,7 @@ fn unblock(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome 
             true
         }
         Some(Blocked::Keys) => {
-            node.end_waiting(now, target, with_error);
+            node.end_waiting(now, target, if with_error { Ends::WithError } else { Ends::Early });
             true
         }
         _ => false,

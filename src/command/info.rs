@@ -24,8 +24,8 @@ pub const COMMANDS: &[Command] = &[
 
 type Section = (&'static str, fn(&Node, Now, &mut String));
 
-/// In Redis's order; `commandstats` is not among the default ones.
-const SECTIONS: [Section; 11] = [
+/// In Redis's order; `commandstats` and `latencystats` are not among the default ones.
+const SECTIONS: [Section; 12] = [
     ("server", server),
     ("clients", clients),
     ("memory", memory),
@@ -36,6 +36,7 @@ const SECTIONS: [Section; 11] = [
     ("modules", modules),
     ("commandstats", commandstats),
     ("errorstats", errorstats),
+    ("latencystats", latencystats),
     ("cluster", cluster),
 ];
 
@@ -48,7 +49,8 @@ fn info(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let mut text = String::new();
     let keyspace: Section = ("keyspace", keyspace);
     for (name, section) in SECTIONS.iter().chain([&keyspace]) {
-        let wanted = everything || named(name) || (default && *name != "commandstats");
+        let by_default = !matches!(*name, "commandstats" | "latencystats");
+        let wanted = everything || named(name) || (default && by_default);
         // Redis shows its modules' sections only with `everything` and by default.
         if !wanted || (*name == "modules" && named("all")) {
             continue;
@@ -376,7 +378,8 @@ fn modules(_: &Node, _: Now, out: &mut String) {
 
 fn commandstats(node: &Node, _: Now, out: &mut String) {
     line!(out, "# Commandstats");
-    for (name, stats) in &node.stats.per_command {
+    for (names, stats) in &node.stats.per_command {
+        let name = full_name(names);
         line!(
             out,
             "cmdstat_{name}:calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
@@ -386,6 +389,32 @@ fn commandstats(node: &Node, _: Now, out: &mut String) {
             stats.rejected,
             stats.failed,
         );
+    }
+}
+
+/// How long each command took.
+fn latencystats(node: &Node, _: Now, out: &mut String) {
+    line!(out, "# Latencystats");
+    if !node.config.latency_tracking {
+        return;
+    }
+    let percents = &node.config.latency_tracking_info_percentiles.0;
+    for (names, stats) in &node.stats.per_command {
+        if stats.durations.calls() > 0 {
+            let shown = percents
+                .iter()
+                .map(|percent| format!("p{percent}={:.3}", stats.durations.percentile(*percent)));
+            let shown = shown.collect::<Vec<_>>().join(",");
+            line!(out, "latency_percentiles_usec_{}:{shown}", full_name(names));
+        }
+    }
+}
+
+/// Of a command and a subcommand, as [`Stats`](crate::node) has them.
+fn full_name((command, subcommand): &(&str, &str)) -> String {
+    match *subcommand {
+        "" => (*command).to_owned(),
+        subcommand => format!("{command}|{subcommand}"),
     }
 }
 

@@ -246,7 +246,7 @@ impl Filter<'_> {
     }
 }
 
-/// `COMMAND LIST`: names, with a filter those of subcommands as well.
+/// `COMMAND LIST`: names, those of subcommands among them.
 fn list(reply: &mut Reply, args: &Args<'_>) -> Outcome {
     let is = |argument: &[u8], name: &str| argument.eq_ignore_ascii_case(name.as_bytes());
     let filter = match *args {
@@ -264,9 +264,6 @@ fn list(reply: &mut Reply, args: &Args<'_>) -> Outcome {
     for command in table::all() {
         let whole = Call { command, subcommand: None };
         names.extend(filter.keeps(&whole).then(|| whole.full_name()));
-        if matches!(filter, Filter::All) {
-            continue;
-        }
         for subcommand in subcommands::of(command) {
             let call = Call { command, subcommand: Some(subcommand) };
             names.extend(filter.keeps(&call).then(|| call.full_name()));

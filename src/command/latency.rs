@@ -44,7 +44,7 @@ const HELP: [&str; 15] = [
 
 fn latency(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let rest = &args[2..];
-    match subcommand(node, id, "LATENCY", &SUBCOMMANDS, args)? {
+    match subcommand("LATENCY", &SUBCOMMANDS, args)? {
         "doctor" => doctor(node, now, id),
         "graph" => graph(node, now, id, rest[0])?,
         "histogram" => histogram(node, id, rest),
@@ -105,10 +105,7 @@ fn histogram(node: &mut Node, id: ClientId, names: &Args<'_>) {
         names.iter().filter_map(|name| Call::named(name)).collect()
     };
     calls = calls.into_iter().flat_map(with_subcommands).collect();
-    let of = |call: &Call| match call.subcommand {
-        None => Some(node.stats.per_command.get(call.command.name)?.durations),
-        Some(row) => node.timing.of_subcommands.get(&(call.command.name, row.name)).copied(),
-    };
+    let of = |call: &Call| Some(node.stats.per_command.get(&call.names())?.durations.clone());
     let found: Vec<(String, Histogram)> = calls
         .iter()
         .filter_map(|call| Some((call.full_name(), of(call)?)))

@@ -41,7 +41,7 @@ const HELP: [&str; 13] = [
 ];
 
 fn memory(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    match subcommand(node, id, "MEMORY", &SUBCOMMANDS, args)? {
+    match subcommand("MEMORY", &SUBCOMMANDS, args)? {
         "doctor" => node.reply(id, |reply| {
             reply.bulk(
                 "Nothing is known of fragmentation here; MEMORY STATS shows what is known.\n",

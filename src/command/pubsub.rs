@@ -1,6 +1,6 @@
 //! Publish/subscribe. What is published goes on the stream: a replica's subscribers hear it too.
 
-use super::admin::{Subcommand, help, node, row, subcommand};
+use super::admin::{Subcommand, error, help, node, row, subcommand};
 use super::key_spec::{KeyFlags, all_from, at};
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome, glob};
@@ -112,7 +112,7 @@ const HELP: [&str; 13] = [
 
 fn pubsub(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let rest = &args[2..];
-    match subcommand(node, id, "PUBSUB", &SUBCOMMANDS, args)? {
+    match subcommand("PUBSUB", &SUBCOMMANDS, args)? {
         "channels" => names(node, id, Topic::Channel, rest),
         "shardchannels" => names(node, id, Topic::Shard, rest),
         "numsub" => numbers(node, id, Topic::Channel, rest),
@@ -127,6 +127,11 @@ fn pubsub(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
 }
 
 fn names(node: &mut Node, id: ClientId, topic: Topic, args: &Args<'_>) -> Outcome {
+    if args.len() > 1 {
+        let name = if topic == Topic::Shard { "shardchannels" } else { "channels" };
+        let text = "unknown subcommand or wrong number of arguments for";
+        return error(format!("{text} '{name}'. Try PUBSUB HELP."));
+    }
     let wanted = |name: &&Vec<u8>| args.first().is_none_or(|pattern| glob::matches(pattern, name));
     let all = node.pubsub.listeners(topic).keys();
     let found: Vec<Vec<u8>> = all.filter(wanted).cloned().collect();

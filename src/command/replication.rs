@@ -177,7 +177,7 @@ fn wait(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
         );
     }
     let replicas = usize::try_from(number::integer(args[1])?.max(0)).unwrap_or(usize::MAX);
-    let timeout = timeout_ms(args[2])?;
+    let timeout = timeout_ms(now, args[2])?;
     let target = node.clients.get(&id).map_or(Offset(0), |client| client.last_offset);
     let deadline = match timeout {
         // Inside EXEC nobody waits: the deadline is now.

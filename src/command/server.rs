@@ -46,7 +46,7 @@ const CONFIG_HELP: [&str; 11] = [
 ];
 
 fn config(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    match subcommand(node, id, "CONFIG", &CONFIG, args)? {
+    match subcommand("CONFIG", &CONFIG, args)? {
         "get" => config_get(node, id, &args[2..]),
         "set" => config_set(node, now, id, &args[2..]),
         "resetstat" => {

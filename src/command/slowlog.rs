@@ -37,7 +37,7 @@ const HELP: [&str; 10] = [
 const DEFAULT_COUNT: usize = 10;
 
 fn slowlog(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
-    match subcommand(node, id, "SLOWLOG", &SUBCOMMANDS, args)? {
+    match subcommand("SLOWLOG", &SUBCOMMANDS, args)? {
         "get" => get(node, id, &args[2..])?,
         "len" => {
             let len = node.timing.slow_log.len() as i64;

@@ -140,8 +140,8 @@ pub(crate) struct Client {
     pub(crate) owed: Vec<Owed>,
     /// Offset after this client's last command: what `WAIT` waits for.
     pub(crate) last_offset: Offset,
-    /// Name of the last command, as `CLIENT LIST` shows it.
-    pub(crate) last_command: &'static str,
+    /// The last command; `None`: there is none of that name.
+    pub(crate) last_call: Option<Call>,
     pub(crate) created: Duration,
     pub(crate) last_interaction: Duration,
     /// Close after the last reply has been handed out.
@@ -186,7 +186,7 @@ impl Client {
             blocked: None,
             owed: Vec::new(),
             last_offset: Offset(0),
-            last_command: "NULL",
+            last_call: None,
             created: now.mono,
             last_interaction: now.mono,
             close_after_reply: false,
@@ -310,7 +310,7 @@ impl Client {
             listed.div_ceil(FIXED_OUTPUT_BYTES as u64),
             listed,
             self.memory_bytes(stream_bytes),
-            self.last_command,
+            self.last_call.map_or_else(|| "NULL".to_owned(), |call| call.full_name()),
             user,
         );
         line

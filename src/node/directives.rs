@@ -208,7 +208,6 @@ impl Node {
     /// `CONFIG RESETSTAT`.
     pub(crate) fn reset_stats(&mut self) {
         self.stats = super::stats::Stats::default();
-        self.timing.of_subcommands.clear();
         self.replication.reset_counters();
     }
 
@@ -226,7 +225,11 @@ impl Node {
     /// `CLIENT UNBLOCK` of a client in `WAIT`.
     pub(crate) fn end_wait(&mut self, id: ClientId, with_error: bool) {
         self.replication.wait_cancel(id);
+        if let Some(call) = self.clients.get(&id).and_then(|client| client.last_call) {
+            self.stats.command(call).failed += 1;
+        }
         if with_error {
+            self.stats.count_error(b"UNBLOCKED");
             self.reply_error(id, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             let target = self.clients.get(&id).map(|client| client.last_offset);

@@ -46,9 +46,9 @@ impl Node {
             client.reply_mode = ReplyMode::SkipThis;
         }
         let command = table::lookup(args[0]);
-        if let Some(command) = command {
-            client.last_command = command.name;
-        } else if is_http(args[0]) {
+        let call = Call::known(args);
+        client.last_call = call;
+        if command.is_none() && is_http(args[0]) {
             self.log_warning(
                 "A web browser seems to have been made to talk to this server (POST or Host:); \
                  closing its connection."
@@ -62,15 +62,18 @@ impl Node {
                 self.block(id, Blocked::Postponed);
                 return Outcome::Postponed;
             }
-            Verdict::Refuse(text) => self.refuse(id, command, &text),
+            Verdict::Refuse(text) => self.refuse(id, call, &text),
             Verdict::Deny(refusal) => {
                 self.note_refusal(now, id, false, &refusal);
-                self.refuse(id, command, &refusal.to_string());
+                self.refuse(id, call, &refusal.to_string());
             }
             Verdict::Queue(command) => self.queue(id, command, args),
             Verdict::Execute(command) => {
                 self.call(now, id, command, args);
                 self.finish_unit(now);
+                if self.persist.emptied && command.name == "flushall" {
+                    self.save_emptied(now, id, before.reply);
+                }
             }
         }
         self.conclude(now, id, &before, args);
@@ -214,12 +217,12 @@ impl Node {
     }
 
     /// Writes a refusal; inside `MULTI` the transaction is spoilt, and a refused `EXEC` ends it.
-    fn refuse(&mut self, id: ClientId, command: Option<&'static Command>, text: &str) {
-        if let Some(command) = command {
-            self.stats.command(command.name).rejected += 1;
+    fn refuse(&mut self, id: ClientId, call: Option<Call>, text: &str) {
+        if let Some(call) = call {
+            self.stats.command(call).rejected += 1;
         }
         self.stats.count_error(text.as_bytes());
-        let exec = command.is_some_and(|command| command.name == "exec");
+        let exec = call.is_some_and(|call| call.command.name == "exec");
         let in_multi = match self.clients.get_mut(&id).map(|client| &mut client.transaction) {
             Some(Some(transaction)) => {
                 transaction.refused = true;
@@ -266,9 +269,7 @@ impl Node {
         command: &'static Command,
         args: &Args<'_>,
     ) {
-        if !self.monitors.is_empty() && !self.load_is_running() {
-            self.feed_monitors(now, id, command, args);
-        }
+        let monitored = !self.monitors.is_empty() && !self.load_is_running();
         self.tell_time(now);
         let view = self.view(id);
         let Some(client) = self.clients.get_mut(&id) else {
@@ -279,6 +280,10 @@ impl Node {
         match command.handler {
             Handler::Data(handler) => {
                 let db = client.db;
+                client.reply.set_limit(match client.kind {
+                    Kind::Normal => self.settings.normal_limits.hard_bytes,
+                    Kind::Replica | Kind::Master => 0,
+                });
                 let mut ctx = Ctx {
                     now,
                     keyspace: &mut self.keyspace,
@@ -299,14 +304,18 @@ impl Node {
                     self.report_executed(now, id, db, replied, args);
                 }
                 self.settle(now, id, db, args);
-                if command.name == "flushall" {
+                if command.name == "flushall" && !self.answered_with_error(id, replied) {
                     self.give_up_saves(now);
                 }
             }
             Handler::Node(handler) => handler(self, now, id, args),
         }
         let took = self.timing.end(began);
-        self.count_call(id, command, replied);
+        // Afterwards: what `EXEC` executes is shown before it.
+        if monitored {
+            self.feed_monitors(now, id, command, args);
+        }
+        self.count_call(id, command, args, replied);
         // One that waits has done nothing yet.
         if self.clients.get(&id).is_none_or(|client| client.blocked != Some(Blocked::Keys)) {
             self.note_duration(now, id, command, args, took);
@@ -325,23 +334,31 @@ impl Node {
         }
     }
 
-    fn count_call(&mut self, id: ClientId, command: &'static Command, replied: usize) {
-        self.stats.commands += 1;
-        self.stats.command(command.name).calls += 1;
-        self.count_failure(id, command, replied);
-    }
-
-    /// Counts an error that a command has answered with; its reply begins at `replied`.
-    pub(super) fn count_failure(
+    fn count_call(
         &mut self,
         id: ClientId,
         command: &'static Command,
+        args: &Args<'_>,
         replied: usize,
     ) {
+        self.stats.commands += 1;
+        let call = Call::of(command, args);
+        self.stats.command(call).calls += 1;
+        self.count_failure(id, call, replied);
+    }
+
+    /// Whether the reply that begins at `replied` is an error.
+    fn answered_with_error(&self, id: ClientId, replied: usize) -> bool {
+        let reply = self.clients.get(&id).map(|client| client.reply.as_bytes());
+        reply.and_then(|reply| reply.get(replied)) == Some(&b'-')
+    }
+
+    /// Counts an error that a command has answered with; its reply begins at `replied`.
+    pub(super) fn count_failure(&mut self, id: ClientId, call: Call, replied: usize) {
         let reply = self.clients.get(&id).map(|client| client.reply.as_bytes());
         if let Some([b'-', text @ ..]) = reply.and_then(|reply| reply.get(replied..)) {
             self.stats.count_error(text);
-            self.stats.command(command.name).failed += 1;
+            self.stats.command(call).failed += 1;
         }
     }
 

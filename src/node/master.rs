@@ -7,10 +7,12 @@
 use bytes::BytesMut;
 use smallvec::SmallVec;
 
-use crate::command::table;
+use crate::command::Call;
+use crate::command::table::{self, Flags};
 use crate::env::{Now, Peer};
 use crate::replication::MasterCommand;
 
+use super::blocking::PauseKind;
 use super::client::{Client, Kind, MASTER};
 use super::settings::PropagationError;
 use super::{Action, LoadError, Node};
@@ -110,6 +112,7 @@ impl Node {
     pub(crate) fn apply_stream(&mut self, now: Now) {
         while !self.pauses.frozen
             && !self.exiting
+            && !self.holds_back_stream(now)
             && let Some(command) = self.replication.next_command(now.mono)
         {
             self.apply(now, &command);
@@ -119,6 +122,20 @@ impl Node {
             }
         }
         self.flush_monitors();
+    }
+
+    /// Whether a pause keeps what the master says next waiting: it is paused as a client is
+    /// (server.c `processCommand`), a transaction as a whole.
+    fn holds_back_stream(&mut self, now: Now) -> bool {
+        let Some(kind) = self.pauses.kind().filter(|_| !self.replication.in_transaction()) else {
+            return false;
+        };
+        let holds = |command: &MasterCommand| {
+            let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
+            let flags = Call::find(&args).map_or(Flags::NONE, |call| call.flags());
+            kind == PauseKind::All || flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)
+        };
+        self.replication.next_unit(now.mono).iter().any(holds)
     }
 
     fn apply(&mut self, now: Now, command: &MasterCommand) {

@@ -20,6 +20,7 @@ mod effects;
 mod expire;
 mod master;
 mod memory;
+mod notify;
 mod persist;
 mod probe;
 mod pubsub;
@@ -64,6 +65,7 @@ pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
 pub use timing::Stopwatch;
 pub(crate) use timing::{Histogram, Series};
+pub(crate) use waiting::Ends;
 
 /// A client connection. Never reused within one life of a process.
 pub type ClientId = u64;
@@ -595,6 +597,8 @@ impl Node {
         match result {
             Ok(()) => {
                 self.listening = true;
+                // Scripts wait for it, and then connect.
+                self.log_warning(format!("Process PID: {}", self.process_id));
                 self.log_warning("Server initialized".into());
                 self.read_startup_file();
             }

@@ -30,6 +30,8 @@ pub(crate) enum Purpose {
     Shutdown,
     /// `DEBUG RELOAD` loads it again.
     Reload,
+    /// `FLUSHALL`: its client waits for it.
+    Emptied,
 }
 
 /// A save that runs.
@@ -102,6 +104,8 @@ pub(crate) struct Persist {
     pub(crate) last_copied_bytes: u64,
     /// `BGSAVE` once the running save is over.
     pub(crate) scheduled: bool,
+    /// `FLUSHALL` has yet to be saved.
+    pub(crate) emptied: bool,
     /// The file that serves replicas: where the last snapshot for them was written.
     pub(crate) replica_file: (String, String),
     pub(crate) last_load_keys: u64,
@@ -127,6 +131,7 @@ impl Persist {
             counting: None,
             last_copied_bytes: 0,
             scheduled: false,
+            emptied: false,
             replica_file: (String::new(), String::new()),
             last_load_keys: 0,
             last_load_expired: 0,
@@ -229,7 +234,7 @@ impl Node {
             digest: self.digest_if_watched(),
         });
         self.begin_counting(job);
-        if !matches!(purpose, Purpose::Foreground | Purpose::Shutdown | Purpose::Reload) {
+        if matches!(purpose, Purpose::Background | Purpose::Replicas(_)) {
             let process = self.process_id;
             self.log_notice(format!("Background saving started by pid {process}"));
         }
@@ -293,6 +298,8 @@ impl Node {
                     Purpose::Foreground => {
                         self.finish_job(job, outcome.as_ref().copied().map_err(|_| "ERR"))
                     }
+                    // The dataset is empty, whatever became of the file.
+                    Purpose::Emptied => self.finish_job(job, Ok(())),
                     Purpose::Background | Purpose::Replicas(_) => {}
                 }
             }
@@ -343,19 +350,41 @@ impl Node {
             }
             _ => self.replication.set_saver_busy(now.mono, false),
         }
-        self.finish_job(save.job, Err("ERR the save was stopped"));
+        let answer = match save.purpose {
+            Purpose::Emptied => Ok(()),
+            _ => Err("ERR the save was stopped"),
+        };
+        self.finish_job(save.job, answer);
     }
 
     /// `FLUSHALL`: what is being saved is of no use any more (db.c `flushAllDataAndResetRDB`).
-    /// Replicas that wait for it are sent away, and come back for the empty dataset.
+    /// Replicas that wait for it are sent away, and come back for the empty dataset. With save
+    /// points that one is saved, or a crash would bring all of it back.
     pub(crate) fn give_up_saves(&mut self, now: Now) {
         self.drop_saves(now);
         self.pump(now);
+        self.persist.emptied = !self.settings.save_points.is_empty();
+    }
+
+    /// Saves what `FLUSHALL` left, now that it stands in the stream; its client, whose reply
+    /// begins at `replied`, waits for it. After a transaction, and on a replica, it is saved
+    /// beside everything else.
+    pub(super) fn save_emptied(&mut self, now: Now, id: ClientId, replied: usize) {
+        if self.persist.busy() || self.load_is_running() {
+            return;
+        }
+        self.persist.emptied = false;
+        let job = self.begin_save(now, Purpose::Emptied);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.reply.truncate(replied);
+        }
+        self.wait_for_job(id, job);
     }
 
     pub(super) fn drop_saves(&mut self, now: Now) {
-        let mine =
-            |save: &SaveJob| matches!(save.purpose, Purpose::Background | Purpose::Replicas(_));
+        let mine = |save: &SaveJob| {
+            !matches!(save.purpose, Purpose::Foreground | Purpose::Shutdown | Purpose::Reload)
+        };
         if self.persist.save.as_ref().is_some_and(mine) {
             self.drop_save(now);
         }
@@ -493,10 +522,10 @@ impl Node {
 
     /// Replaces the dataset and tells who has to know.
     fn install(&mut self, now: Now, loaded: LoadedData, source: LoadSource) {
-        self.touch_everything();
+        self.touch_everything(now);
         self.keyspace.replace_data(loaded.keyspace);
         self.forget_own_expires();
-        self.touch_everything();
+        self.touch_everything(now);
         self.persist.last_load_keys = loaded.keys;
         self.persist.last_load_expired = loaded.expired;
         if let Some(digest) = self.digest_if_watched() {
@@ -643,8 +672,9 @@ impl Node {
         let waited =
             self.persist.last_try.is_none_or(|last| now.mono.saturating_sub(last) > RETRY_DELAY);
         let may_try = waited || self.persist.last_ok;
-        if self.persist.scheduled && may_try {
+        if (self.persist.scheduled || self.persist.emptied) && may_try {
             self.persist.scheduled = false;
+            self.persist.emptied = false;
             return self.background_save(now);
         }
         let elapsed = now.mono.saturating_sub(self.persist.last_save);

@@ -5,19 +5,20 @@
 use std::collections::BTreeMap;
 
 use super::timing::Histogram;
+use crate::command::Call;
 
 /// Most different error codes counted, so that made-up codes cannot fill the memory.
 const ERROR_CODES_MAX: usize = 128;
 
 /// Counters of one command (`cmdstat_`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CommandStats {
     pub(crate) calls: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
     /// Time taken in all, microseconds.
     pub(crate) micros: u64,
-    /// How often it took how long; not counted for a container, whose subcommands have their own.
+    /// How often it took how long.
     pub(crate) durations: Histogram,
 }
 
@@ -41,7 +42,8 @@ pub(crate) struct Stats {
     pub(crate) unexpected_error_replies: u64,
     pub(crate) reads: u64,
     pub(crate) writes: u64,
-    pub(crate) per_command: BTreeMap<&'static str, CommandStats>,
+    /// By command and subcommand (empty: none): a container has no calls of its own.
+    pub(crate) per_command: BTreeMap<(&'static str, &'static str), CommandStats>,
     pub(crate) per_error: BTreeMap<String, u64>,
 }
 
@@ -57,7 +59,7 @@ impl Stats {
     }
 
     /// The counters of a command.
-    pub(crate) fn command(&mut self, name: &'static str) -> &mut CommandStats {
-        self.per_command.entry(name).or_default()
+    pub(crate) fn command(&mut self, call: Call) -> &mut CommandStats {
+        self.per_command.entry(call.names()).or_default()
     }
 }

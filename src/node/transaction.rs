@@ -52,11 +52,7 @@ impl Node {
         if client.watch_broken {
             return;
         }
-        let expiry = self.keyspace.expiry(client.db, key);
-        let watched = Watched {
-            expired: expiry.is_some_and(|deadline| is_past(deadline, now.unix_ms)),
-            existed: self.keyspace.get(client.db, key).is_some(),
-        };
+        let watched = Watched::of(&self.keyspace, now, client.db, key);
         if self.watches.add(id, client.db, key, watched) {
             client.watching += 1;
             client.watched_bytes += key.len() + NAME_OVERHEAD_BYTES;

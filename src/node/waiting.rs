@@ -11,7 +11,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::command::table::Command;
-use crate::command::{Args, Block, Ctx, Effects, Handler, Nil};
+use crate::command::{Args, Block, Call, Ctx, Effects, Handler, Nil};
 use crate::env::Now;
 
 use super::client::{Blocked, MASTER, ReplyMode};
@@ -25,6 +25,17 @@ struct Waiter {
     command: &'static Command,
     args: Vec<Vec<u8>>,
     block: Block,
+}
+
+/// How the wait of a client that is not served ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// Its time is over.
+    ByTime,
+    /// `CLIENT UNBLOCK`, as if its time were over.
+    Early,
+    /// `CLIENT UNBLOCK ERROR`.
+    WithError,
 }
 
 /// All lines.
@@ -203,7 +214,7 @@ impl Node {
         self.finish_unit(now);
         if !waits_on {
             let took = self.timing.end(began);
-            self.count_failure(id, command, replied);
+            self.count_failure(id, Call::of(command, args), replied);
             self.note_duration(now, id, command, args, took);
             self.let_go(id, replied);
         }
@@ -229,14 +240,14 @@ impl Node {
     /// Nil for those whose time is over.
     pub(super) fn check_waiting(&mut self, now: Now) {
         while let Some(id) = self.waiting.first_overdue(now.mono) {
-            self.end_waiting(now, id, false);
+            self.end_waiting(now, id, Ends::ByTime);
         }
     }
 
     /// The time of a client that waits for keys is over, or `CLIENT UNBLOCK` ends it.
-    pub(crate) fn end_waiting(&mut self, now: Now, id: ClientId, with_error: bool) {
+    pub(crate) fn end_waiting(&mut self, now: Now, id: ClientId, ends: Ends) {
         let replied = self.clients.get(&id).map_or(0, |client| client.reply.len());
-        if with_error {
+        if ends == Ends::WithError {
             self.stats.count_error(b"UNBLOCKED");
             self.reply_error(id, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
@@ -245,6 +256,9 @@ impl Node {
         if let Some(waiter) = self.waiting.waiters.get(&id) {
             let args = waiter.args.clone();
             let args: SmallVec<[&[u8]; 8]> = args.iter().map(Vec::as_slice).collect();
+            if ends != Ends::ByTime {
+                self.stats.command(Call::of(waiter.command, &args)).failed += 1;
+            }
             let (db, told) = (waiter.db, self.probe.executed_told);
             self.probe.executed_told = false;
             self.report_executed(now, id, db, replied, &args);

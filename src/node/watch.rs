@@ -7,6 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::ClientId;
+use crate::command::lookup::is_past;
+use crate::env::Now;
+use crate::keyspace::Keyspace;
 
 /// What a client knew about a key when it began to watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,21 @@ pub(crate) struct Watched {
     pub(crate) expired: bool,
     /// The key was there.
     pub(crate) existed: bool,
+}
+
+impl Watched {
+    /// What is there.
+    pub(crate) fn of(keyspace: &Keyspace, now: Now, db: u32, key: &[u8]) -> Self {
+        let deadline = keyspace.expiry(db, key);
+        Self {
+            expired: deadline.is_some_and(|deadline| is_past(deadline, now.unix_ms)),
+            existed: keyspace.get(db, key).is_some(),
+        }
+    }
+
+    fn is_live(self) -> bool {
+        self.existed && !self.expired
+    }
 }
 
 /// All watched keys: database, key, watcher.
@@ -59,7 +77,7 @@ impl Watches {
         let mut broken = Vec::new();
         for (client, watched) in watchers {
             if watched.expired && !exists {
-                watched.expired = false;
+                *watched = Watched { expired: false, existed: false };
             } else {
                 broken.push(*client);
             }
@@ -67,14 +85,17 @@ impl Watches {
         broken
     }
 
-    /// A whole database changed; `exists` tells whether a key is there now.
-    pub(crate) fn touch_db(&self, db: u32, exists: impl Fn(&[u8]) -> bool) -> Vec<ClientId> {
+    /// A whole database changed; `look` tells what of a key is there now. That nothing is there
+    /// and that something expired is there is the same to a watcher.
+    pub(crate) fn touch_db(&mut self, db: u32, look: impl Fn(&[u8]) -> Watched) -> Vec<ClientId> {
         let mut broken = Vec::new();
-        for (key, watchers) in self.keys.get(&db).into_iter().flatten() {
-            let now = exists(key);
+        for (key, watchers) in self.keys.get_mut(&db).into_iter().flatten() {
+            let now = look(key);
             for (client, watched) in watchers {
-                if now || (watched.existed && !watched.expired) {
+                if now.is_live() || watched.is_live() {
                     broken.push(*client);
+                } else {
+                    *watched = now;
                 }
             }
         }
@@ -102,6 +123,8 @@ mod tests {
     use super::*;
 
     const LIVE: Watched = Watched { expired: false, existed: true };
+    const EXPIRED: Watched = Watched { expired: true, existed: true };
+    const GONE: Watched = Watched { expired: false, existed: false };
 
     #[test]
     fn a_change_breaks_its_watchers_only() {
@@ -129,7 +152,22 @@ mod tests {
     fn a_flush_breaks_only_those_who_had_something() {
         let mut watches = Watches::default();
         watches.add(7, 0, b"there", LIVE);
-        watches.add(8, 0, b"missing", Watched { expired: false, existed: false });
-        assert_eq!(watches.touch_db(0, |_| false), [7]);
+        watches.add(8, 0, b"missing", GONE);
+        assert_eq!(watches.touch_db(0, |_| GONE), [7]);
+    }
+
+    #[test]
+    fn a_swap_of_nothing_and_expired_keys_breaks_nobody() {
+        let mut watches = Watches::default();
+        watches.add(7, 0, b"missing", GONE);
+        watches.add(8, 0, b"expired", EXPIRED);
+        for now in [EXPIRED, EXPIRED, GONE, GONE, EXPIRED] {
+            assert_eq!(watches.touch_db(0, |_| now), []);
+        }
+        // What was swapped in has expired, and may go.
+        assert_eq!(watches.touch(0, b"missing", false), []);
+        let missing = |key: &[u8]| if key == b"missing" { LIVE } else { GONE };
+        assert_eq!(watches.touch_db(0, missing), [7]);
+        assert_eq!(watches.touch_db(0, |_| LIVE), [8, 7]);
     }
 }

@@ -90,12 +90,14 @@ impl Applier {
         self.in_multi || !self.in_hand.is_empty()
     }
 
+    /// Makes a whole unit ready, if there is one.
+    fn fill(&mut self) -> Result<(), String> {
+        while self.ready.is_empty() && self.parse_one()? {}
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<Option<MasterCommand>, String> {
-        while self.ready.is_empty() {
-            if !self.parse_one()? {
-                return Ok(None);
-            }
-        }
+        self.fill()?;
         let Some((command, raw)) = self.ready.pop_front() else {
             return Ok(None);
         };
@@ -169,7 +171,7 @@ impl Replication {
     /// [`Replication::applying_db`], then call `applied`. A transaction comes command by command,
     /// from `MULTI` to `EXEC`: take all of it before doing anything else. `REPLCONF GETACK` has
     /// been answered when it is handed out; nothing is left to execute. A paused node does not
-    /// call this.
+    /// call this while [`Replication::next_unit`] has what it holds back.
     pub fn next_command(&mut self, now: Mono) -> Option<MasterCommand> {
         let Phase::Connected(applier) = &mut self.upstream.as_mut()?.phase else {
             return None;
@@ -190,6 +192,19 @@ impl Replication {
                 command
             }
         }
+    }
+
+    /// What `next_command` would hand out next: a command, or all of a transaction. Ask between
+    /// units only.
+    pub fn next_unit(&mut self, now: Mono) -> Vec<MasterCommand> {
+        let Some(Phase::Connected(applier)) = self.upstream.as_mut().map(|m| &mut m.phase) else {
+            return Vec::new();
+        };
+        if let Err(why) = applier.fill() {
+            self.break_stream(now, &why);
+            return Vec::new();
+        }
+        applier.ready.iter().map(|(command, _)| command.clone()).collect()
     }
 
     /// The command was executed (or failed in a way that the master must have seen too): now it

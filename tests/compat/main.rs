@@ -22,6 +22,7 @@ mod functions;
 mod hostile;
 mod hostile_links;
 mod matrix;
+mod observed;
 mod pairs;
 mod random_data;
 mod rdb;

@@ -9,7 +9,6 @@ mod events;
 mod histogram;
 mod slow_log;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) use events::{LatencyEvents, Sample, Series};
@@ -34,8 +33,6 @@ pub(crate) struct Timing {
     standing_still: Duration,
     pub(crate) slow_log: SlowLog,
     pub(crate) events: LatencyEvents,
-    /// Of subcommands, by command and subcommand; those of commands are among their counters.
-    pub(crate) of_subcommands: BTreeMap<(&'static str, &'static str), Histogram>,
 }
 
 impl Timing {
@@ -73,16 +70,10 @@ impl Node {
         took: Duration,
     ) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let counters = self.stats.command(command.name);
+        let counters = self.stats.command(Call::of(command, args));
         counters.micros += micros;
         if self.settings.latency_tracking {
-            match Call::of(command, args).subcommand {
-                None => counters.durations.add(took),
-                Some(row) => {
-                    let name = (command.name, row.name);
-                    self.timing.of_subcommands.entry(name).or_default().add(took);
-                }
-            }
+            counters.durations.add(took);
         }
         let event = if command.flags.has(Flags::FAST) { "fast-command" } else { "command" };
         self.note_latency(now, event, took);

@@ -1,0 +1,222 @@
+//! What a server tells of what it did (`MONITOR`, `INFO`, `CLIENT LIST`), and what it leaves
+//! undone: the same conversation with a real Redis and with ours.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use redis::Value;
+
+use crate::support::{Program, Server, redis_is_installed, wait_until};
+
+/// Both servers, if there is a Redis.
+fn both(test: &str, directives: &[&str]) -> Option<[Server; 2]> {
+    redis_is_installed(test)
+        .then(|| [Program::Redis, Program::Ours].map(|program| Server::start(program, directives)))
+}
+
+/// Commands of one line each, on one connection; a reply each.
+fn replies(server: &Server, commands: &[&str]) -> Vec<String> {
+    let mut connection = server.connect().expect("connected");
+    let reply = |command: &&str| {
+        let mut words = command.split(' ');
+        let mut cmd = redis::cmd(words.next().unwrap_or_default());
+        words.for_each(|word| {
+            cmd.arg(word);
+        });
+        match cmd.query::<Value>(&mut connection) {
+            Ok(value) => format!("{value:?}"),
+            Err(error) => format!("{error}"),
+        }
+    };
+    commands.iter().map(reply).collect()
+}
+
+/// Lines of `INFO` that begin so, without what depends on time.
+fn info_lines(server: &Server, section: &str, prefix: &str) -> Vec<String> {
+    let text: String = server.query(&["INFO", section]);
+    let without_times = |line: &str| {
+        let fields = line.split(',').filter(|field| !field.starts_with("usec"));
+        fields.collect::<Vec<_>>().join(",")
+    };
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| line.starts_with(prefix)).map(without_times).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn subcommands_have_counters_of_their_own() {
+    let Some(both) = both("subcommands_have_counters_of_their_own", &[]) else {
+        return;
+    };
+    let shown = both.map(|server| {
+        replies(&server, &["CONFIG RESETSTAT"]);
+        let commands = [
+            "CLIENT ID",
+            "XGROUP CREATECONSUMER none group consumer",
+            "XINFO WHAT x",
+            "OBJECT",
+            "CONFIG SET",
+            "SET k",
+            "GET k",
+        ];
+        replies(&server, &commands);
+        let counted = info_lines(&server, "commandstats", "cmdstat_");
+        let counted: Vec<String> =
+            counted.into_iter().filter(|line| !line.contains("resetstat")).collect();
+        let timed = info_lines(&server, "latencystats", "latency_percentiles_usec_");
+        let percentiles = timed.iter().filter(|line| !line.contains("resetstat")).map(|line| {
+            let fields = line.split(',').map(|field| field.split('=').next().unwrap_or_default());
+            fields.collect::<Vec<_>>().join(",")
+        });
+        (counted, percentiles.collect::<Vec<_>>())
+    });
+    assert_eq!(shown[0], shown[1]);
+    assert!(shown[1].0.iter().any(|line| line.starts_with("cmdstat_client|id:")), "{shown:?}");
+}
+
+#[test]
+fn the_list_of_clients_shows_the_whole_last_command() {
+    let test = "the_list_of_clients_shows_the_whole_last_command";
+    let Some(both) = both(test, &[]) else {
+        return;
+    };
+    let shown = both.map(|server| {
+        let last = |commands: &[&str]| {
+            let mut connection = server.connect().expect("connected");
+            redis::cmd("CLIENT").arg("SETNAME").arg("me").exec(&mut connection).expect("named");
+            for command in commands {
+                let words: Vec<&str> = command.split(' ').collect();
+                let mut cmd = redis::cmd(words[0]);
+                words[1..].iter().for_each(|word| {
+                    cmd.arg(word);
+                });
+                drop(cmd.query::<Value>(&mut connection));
+            }
+            let list: String = server.query(&["CLIENT", "LIST"]);
+            let mine = list.lines().find(|line| line.contains("name=me ")).expect("listed");
+            mine.split(' ').find(|field| field.starts_with("cmd=")).expect("shown").to_owned()
+        };
+        [last(&["XINFO HELP"]), last(&["GET k"]), last(&["OBJECT"]), last(&["GET k", "NONE"])]
+    });
+    assert_eq!(shown[0], shown[1]);
+}
+
+#[test]
+fn a_monitor_sees_a_transaction_before_its_exec() {
+    let Some(both) = both("a_monitor_sees_a_transaction_before_its_exec", &[]) else {
+        return;
+    };
+    let shown = both.map(|server| {
+        let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        let mut monitor = BufReader::new(stream);
+        monitor.get_mut().write_all(b"MONITOR\r\n").expect("sent");
+        let mut line = String::new();
+        monitor.read_line(&mut line).expect("OK");
+        replies(
+            &server,
+            &[
+                "MULTI", "SET k v", "SELECT 3", "EXEC", "MULTI", "NONE", "EXEC", "SELECT 2",
+                "ECHO end",
+            ],
+        );
+        let mut lines = Vec::new();
+        while !line.contains("\"end\"") {
+            line.clear();
+            monitor.read_line(&mut line).expect("a line");
+            // `+time [db address] "command" ...`
+            let db = line.split(['[', ' ']).nth(2).unwrap_or_default();
+            let command = line.split("] ").nth(1).unwrap_or_default();
+            lines.push(format!("{db} {}", command.trim_end()));
+        }
+        lines.retain(|line| !line.contains("CLIENT"));
+        lines
+    });
+    assert_eq!(shown[0], shown[1]);
+}
+
+#[test]
+fn a_swap_of_expired_keys_breaks_no_transaction() {
+    let Some(both) = both("a_swap_of_expired_keys_breaks_no_transaction", &[]) else {
+        return;
+    };
+    let shown = both.map(|server| {
+        let mut shown = Vec::new();
+        for (mine, other) in
+            [("", ""), ("", "px"), ("px", ""), ("px", "px"), ("", "live"), ("px", "live")]
+        {
+            let key = |db: &str, kind: &str| match kind {
+                "px" => vec![format!("SELECT {db}"), "SET x v PX 1".to_owned()],
+                "live" => vec![format!("SELECT {db}"), "SET x v".to_owned()],
+                _ => Vec::new(),
+            };
+            let mut before = vec!["FLUSHALL".to_owned(), "DEBUG SET-ACTIVE-EXPIRE 0".to_owned()];
+            before.extend(key("1", mine));
+            before.extend(key("0", other));
+            before.push("DEBUG SLEEP 0.005".to_owned());
+            let before: Vec<&str> = before.iter().map(String::as_str).collect();
+            replies(&server, &before);
+            let commands = ["SELECT 1", "WATCH x", "SWAPDB 0 1", "MULTI", "PING", "EXEC"];
+            shown.push(replies(&server, &commands).pop());
+        }
+        shown
+    });
+    assert_eq!(shown[0], shown[1]);
+}
+
+#[test]
+fn flushall_is_saved_where_there_are_save_points() {
+    let directives = ["save 3600 1"];
+    let Some(both) = both("flushall_is_saved_where_there_are_save_points", &directives) else {
+        return;
+    };
+    for mut server in both {
+        replies(&server, &["SET k v", "SAVE", "FLUSHALL WHAT"]);
+        assert_eq!(server.query::<u64>(&["DBSIZE"]), 1);
+        replies(&server, &["SET l v", "FLUSHALL"]);
+        assert_eq!(server.info("rdb_changes_since_last_save"), "0");
+        server.kill();
+        server.launch();
+        assert_eq!(server.query::<u64>(&["DBSIZE"]), 0, "a crash brings nothing back");
+    }
+}
+
+#[test]
+fn a_paused_replica_applies_nothing() {
+    let Some([redis, ours]) = both("a_paused_replica_applies_nothing", &[]) else {
+        return;
+    };
+    let port = redis.port.to_string();
+    ours.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    redis.query::<()>(&["CONFIG", "SET", "repl-ping-replica-period", "3600"]);
+    ours.wait_link_up();
+    // The stream begins with a SELECT, which is no write.
+    redis.query::<()>(&["SET", "other", "value"]);
+    ours.wait_in_sync(&redis);
+    ours.query::<()>(&["CLIENT", "PAUSE", "100000", "WRITE"]);
+    let offset = ours.info("slave_repl_offset");
+    redis.query::<()>(&["SET", "key", "value"]);
+    let master = redis.info("master_repl_offset");
+    wait_until("the replica has read it", || ours.info("slave_read_repl_offset") == master);
+    assert_eq!(ours.info("slave_repl_offset"), offset);
+    assert_eq!(ours.query::<Option<String>>(&["GET", "key"]), None);
+    ours.query::<()>(&["CLIENT", "UNPAUSE"]);
+    ours.wait_in_sync(&redis);
+    assert_eq!(ours.query::<String>(&["GET", "key"]), "value");
+}
+
+#[test]
+fn a_reply_that_nobody_will_read_is_not_written() {
+    let directives = ["client-output-buffer-limit normal 100000 0 0"];
+    let Some(both) = both("a_reply_that_nobody_will_read_is_not_written", &directives) else {
+        return;
+    };
+    for server in both {
+        replies(&server, &["HSET h f v", "SADD s m", "ZADD z 1 m"]);
+        for command in ["HRANDFIELD h", "SRANDMEMBER s", "ZRANDMEMBER z"] {
+            let words: Vec<&str> = command.split(' ').chain(["-4000000000000000000"]).collect();
+            assert!(server.try_query::<Value>(&words).is_err(), "{command}: the client is closed");
+        }
+        assert_eq!(server.query::<String>(&["PING"]), "PONG");
+    }
+}
