@@ -13,7 +13,7 @@ use crate::config::MasterAddr;
 use crate::env::Now;
 use crate::event::{Event, MasterLinkState, ReplicaState, Role};
 use crate::node::{Blocked, ClientId, Kind, Node};
-use crate::replication::{LinkId, Offset, ReplconfAnswer};
+use crate::replication::{FailoverState, LinkId, Offset, ReplconfAnswer};
 
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
 const GROUP: Group = Group::Server;
@@ -32,6 +32,9 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+    if node.replication.failover_state() != FailoverState::None {
+        return error("REPLICAOF not allowed while failing over.");
+    }
     let line = client_line(node, now, id);
     if is(args[1], "no") && is(args[2], "one") {
         if node.replication.role() == Role::Replica {
