@@ -290,7 +290,10 @@ impl Invariant for Data {
                     twin.change(vec![Change::Remove(*db, key.to_vec())]);
                 }
             }
-            Event::SnapshotTaken { .. } => self.snapshot(sight),
+            Event::SnapshotTaken { digest, .. } => {
+                self.compare(cluster, sight, *digest, found);
+                self.snapshot(sight);
+            }
             Event::SnapshotSaved { digest, .. } => self.saved(sight.node, *digest),
             Event::MasterLink { state: MasterLinkState::Loading, .. } => {
                 self.received.insert(sight.node);
