@@ -65,7 +65,7 @@ pub(super) fn offset(ctx: &Ctx<'_>, text: &[u8], width: Option<u32>) -> Result<u
 /// The string at a key, looked up by a command that reads.
 pub(super) fn for_read(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<StringValue>, CommandError> {
     let found = lookup::exists_for_read(ctx, ctx.db, key);
-    Ok(lookup::string(ctx.keyspace, ctx.db, key)?.filter(|_| found).cloned())
+    Ok(lookup::string_found(ctx.keyspace, ctx.db, key, found)?.cloned())
 }
 
 /// Changes the string at a key, made long enough for the bit at `last`; whether that made it

@@ -50,7 +50,7 @@ fn decrby(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 /// Adds to the integer at a key; a missing key counts as 0, a deadline stays.
 fn add(ctx: &mut Ctx<'_>, key: &[u8], amount: i64) -> Outcome {
     let found = lookup::exists(ctx, ctx.db, key);
-    let before = match lookup::string(ctx.keyspace, ctx.db, key)?.filter(|_| found) {
+    let before = match lookup::string_found(ctx.keyspace, ctx.db, key, found)? {
         Some(value) => value
             .as_i64()
             .or_else(|| number::parse_i64(&value.bytes()))
@@ -78,7 +78,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let key = args[1];
     let parse = |bytes: &[u8]| LongDouble::parse(bytes).ok_or(CommandError::NotFloat);
     let found = lookup::exists(ctx, ctx.db, key);
-    let before = match lookup::string(ctx.keyspace, ctx.db, key)?.filter(|_| found) {
+    let before = match lookup::string_found(ctx.keyspace, ctx.db, key, found)? {
         Some(value) => parse(&value.bytes())?,
         None => Parsed::Finite(LongDouble::ZERO),
     };

@@ -87,6 +87,17 @@ pub fn string<'k>(
     }
 }
 
+/// The string at a key that was looked up with the result `found`: what is past its deadline is
+/// not there, whatever its type.
+pub fn string_found<'k>(
+    keyspace: &'k Keyspace,
+    db: u32,
+    key: &[u8],
+    found: bool,
+) -> Result<Option<&'k StringValue>, CommandError> {
+    if found { string(keyspace, db, key) } else { Ok(None) }
+}
+
 /// Notes that a key changed: one change more, and whoever watches it will know.
 pub fn changed(ctx: &mut Ctx<'_>, db: u32, key: &[u8]) {
     ctx.effects.dirty += 1;

@@ -421,7 +421,7 @@ fn append(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 
 fn strlen(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let found = lookup::exists_for_read(ctx, ctx.db, args[1]);
-    let value = lookup::string(ctx.keyspace, ctx.db, args[1])?.filter(|_| found);
+    let value = lookup::string_found(ctx.keyspace, ctx.db, args[1], found)?;
     ctx.reply.integer(value.map_or(0, StringValue::len) as i64);
     Ok(())
 }
@@ -452,7 +452,7 @@ fn setrange(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 fn getrange(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let (start, end) = (number::integer(args[2])?, number::integer(args[3])?);
     let found = lookup::exists_for_read(ctx, ctx.db, args[1]);
-    match lookup::string(ctx.keyspace, ctx.db, args[1])?.filter(|_| found) {
+    match lookup::string_found(ctx.keyspace, ctx.db, args[1], found)? {
         Some(value) => {
             let bytes = value.bytes();
             ctx.reply.bulk(&bytes[clip(start, end, bytes.len())]);

@@ -41,7 +41,7 @@ fn sketch(ctx: &mut Ctx<'_>, key: &[u8], read: bool) -> Result<Option<Sketch>, C
     } else {
         lookup::exists(ctx, ctx.db, key)
     };
-    let string = lookup::string(ctx.keyspace, ctx.db, key)?.filter(|_| found);
+    let string = lookup::string_found(ctx.keyspace, ctx.db, key, found)?;
     let parsed = string.map(|string| string.with_bytes(Sketch::parse));
     match parsed {
         None => Ok(None),
