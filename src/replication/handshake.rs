@@ -93,8 +93,10 @@ fn parse_answer(line: &str) -> Answer {
     }
     // Redis takes MASTERDOWN for a master that does not know PSYNC, forgets its position and says
     // SYNC. It comes from a master that asks for a password (which PING cannot know of), has lost
-    // its own master and serves no stale data: it says nothing about PSYNC, and it passes.
-    if ["-NOMASTERLINK", "-LOADING", "-MASTERDOWN"].iter().any(|word| line.starts_with(word)) {
+    // its own master and serves no stale data: it says nothing about PSYNC, and it passes. So does
+    // the want of a password or of a right, which an operator mends: what we have is worth keeping.
+    const PASSING: [&str; 5] = ["-NOMASTERLINK", "-LOADING", "-MASTERDOWN", "-NOAUTH", "-NOPERM"];
+    if PASSING.iter().any(|word| line.starts_with(word)) {
         return Answer::TryLater;
     }
     Answer::NotSupported
@@ -316,6 +318,8 @@ mod tests {
         assert_eq!(parse_answer("-NOMASTERLINK no"), Answer::TryLater);
         assert_eq!(parse_answer("-LOADING wait"), Answer::TryLater);
         assert_eq!(parse_answer("-MASTERDOWN later"), Answer::TryLater);
+        assert_eq!(parse_answer("-NOAUTH Authentication required."), Answer::TryLater);
+        assert_eq!(parse_answer("-NOPERM this user has no right"), Answer::TryLater);
         assert_eq!(parse_answer("-ERR unknown command"), Answer::NotSupported);
     }
 }
