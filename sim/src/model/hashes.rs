@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reply::{self, Answer, bulk, count, error, push_bulk, real, real_text};
+use super::reply::{self, Answer, bulk, count, error, in_any_order, push_bulk, real, real_text};
 use super::{Data, Entry, Outcome, Step, integer, number};
 
 type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -23,6 +23,17 @@ impl Step<'_> {
             (b"HGET", [key, field]) => bulk(self.hash_at(key)?.0.get(*field).map(Vec::as_slice)),
             (b"HEXISTS", [key, field]) => {
                 integer(i64::from(self.hash_at(key)?.0.contains_key(*field)))
+            }
+            (b"HSTRLEN", [key, field]) => {
+                count(self.hash_at(key)?.0.get(*field).map_or(0, Vec::len))
+            }
+            (b"HKEYS", [key]) => {
+                let fields: Vec<_> = self.hash_at(key)?.0.into_keys().collect();
+                in_any_order(&fields, self.reply)
+            }
+            (b"HVALS", [key]) => {
+                let values: Vec<_> = self.hash_at(key)?.0.into_values().collect();
+                in_any_order(&values, self.reply)
             }
             (b"HMGET", [key, fields @ ..]) if !fields.is_empty() => {
                 let (hash, _) = self.hash_at(key)?;

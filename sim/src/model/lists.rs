@@ -126,8 +126,35 @@ impl Step<'_> {
                 }
                 Ok(null_array())
             }
+            (b"LMPOP", [many, rest @ ..]) => self.pop_many(many, rest),
+            (b"BLMPOP", [_, many, rest @ ..]) => self.pop_many(many, rest),
             _ => Ok(Answer::Unknown),
         }
+    }
+
+    /// `numkeys key ... LEFT|RIGHT [COUNT count]`: from the first of the lists that is there.
+    fn pop_many(&mut self, many: &[u8], rest: &[&[u8]]) -> Outcome {
+        let Some(many) = number(many).and_then(|n| usize::try_from(n).ok()) else {
+            return Ok(Answer::Anything);
+        };
+        let Some((keys, [end, options @ ..])) = rest.split_at_checked(many) else {
+            return Ok(Answer::Anything);
+        };
+        let most = match options {
+            [] => Some(1),
+            [_, most] => number(most).and_then(|n| usize::try_from(n).ok()),
+            _ => None,
+        };
+        let Some(most) = most else { return Ok(Answer::Anything) };
+        for key in self.waited_for(keys, |value| matches!(value, Data::List(_))) {
+            let (mut list, at) = self.copy_of_list(key)?;
+            let taken: Vec<_> = (0..most).map_while(|_| pop(&mut list, is_head(end))).collect();
+            if !taken.is_empty() {
+                self.put(key, Data::List(list), at);
+                return Ok(reply::taken_from(key, &array(taken)));
+            }
+        }
+        Ok(null_array())
     }
 
     fn pop_from(&mut self, key: &[u8], head: bool) -> Result<Option<Vec<u8>>, Answer> {

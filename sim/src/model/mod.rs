@@ -221,7 +221,7 @@ impl Step<'_> {
         if self.reply == b"*-1\r\n" && !keys.iter().any(is_there) {
             return &[];
         }
-        let served = reply::bulks(self.reply).and_then(|pair| pair.first().copied());
+        let served = reply::first_bulk(self.reply);
         let served = keys.iter().find(|key| Some(**key) == served);
         served.map_or(keys, std::slice::from_ref)
     }

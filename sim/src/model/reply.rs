@@ -69,7 +69,23 @@ pub(super) fn array<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Answ
     Answer::Exactly(whole)
 }
 
-/// The same, in whatever order the node gave its values.
+/// A key, and what was taken from it.
+pub(super) fn taken_from(key: &[u8], taken: &Answer) -> Answer {
+    let Answer::Exactly(taken) = taken else { return Answer::Anything };
+    let mut out = b"*2\r\n".to_vec();
+    push_bulk(&mut out, Some(key));
+    out.extend_from_slice(taken);
+    Answer::Exactly(out)
+}
+
+/// The first bulk string of an array.
+pub(super) fn first_bulk(reply: &[u8]) -> Option<&[u8]> {
+    let begin = reply.iter().position(|byte| *byte == b'\n')? + 1;
+    let length = crate::workload::client::reply_len(reply.get(begin..)?).ok().flatten()?;
+    bulks(reply.get(begin..begin + length)?)?.first().copied()
+}
+
+/// The same as an array, in whatever order the node gave its values.
 pub(super) fn in_any_order<V: AsRef<[u8]>>(values: &[V], reply: &[u8]) -> Answer {
     let mut given = bulks(reply).unwrap_or_default();
     let mut wanted: Vec<&[u8]> = values.iter().map(AsRef::as_ref).collect();

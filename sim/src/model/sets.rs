@@ -73,16 +73,21 @@ impl Step<'_> {
                 }
                 integer(i64::from(found))
             }
-            (b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE", [to, first, others @ ..]) => {
-                let (mut result, _) = self.set_at(first)?;
-                for other in others {
-                    let (other, _) = self.set_at(other)?;
-                    result = match name[1] {
-                        b'I' => result.intersection(&other).cloned().collect(),
-                        b'U' => result.union(&other).cloned().collect(),
-                        _ => result.difference(&other).cloned().collect(),
-                    };
+            (b"SMISMEMBER", [key, members @ ..]) if !members.is_empty() => {
+                let (set, _) = self.set_at(key)?;
+                let mut out = format!("*{}\r\n", members.len()).into_bytes();
+                for member in members {
+                    let there = u8::from(set.contains(*member));
+                    out.extend_from_slice(format!(":{there}\r\n").as_bytes());
                 }
+                Answer::Exactly(out)
+            }
+            (b"SINTER" | b"SUNION" | b"SDIFF", [first, others @ ..]) => {
+                let result: Vec<_> = self.combined(name, first, others)?.into_iter().collect();
+                in_any_order(&result, self.reply)
+            }
+            (b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE", [to, first, others @ ..]) => {
+                let result = self.combined(name, first, others)?;
                 let size = result.len();
                 if size > 0 || self.live(to).is_some() {
                     self.put(to, Data::Set(result), None);
@@ -91,6 +96,19 @@ impl Step<'_> {
             }
             _ => Answer::Unknown,
         })
+    }
+
+    fn combined(&self, name: &[u8], first: &[u8], others: &[&[u8]]) -> Result<Set, Answer> {
+        let (mut result, _) = self.set_at(first)?;
+        for other in others {
+            let (other, _) = self.set_at(other)?;
+            result = match name[1] {
+                b'I' => result.intersection(&other).cloned().collect(),
+                b'U' => result.union(&other).cloned().collect(),
+                _ => result.difference(&other).cloned().collect(),
+            };
+        }
+        Ok(result)
     }
 
     /// `SPOP key count`: which members went, the node says.

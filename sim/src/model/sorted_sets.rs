@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reply::{self, Answer, array, bulk, count, null_array, real, real_text};
-use super::{Data, Entry, Outcome, Step, integer, number};
+use super::{Data, Entry, Outcome, Step, number};
 
 type Scores = BTreeMap<Vec<u8>, f64>;
 
@@ -16,6 +16,19 @@ fn ranked(scores: &Scores) -> Vec<(&Vec<u8>, f64)> {
 
 fn with_scores<'a>(elements: impl IntoIterator<Item = (&'a Vec<u8>, f64)>) -> Answer {
     array(elements.into_iter().flat_map(|(member, score)| [member.clone(), real_text(score)]))
+}
+
+/// Whether a score lies in an interval; `(` before an end leaves that end out.
+fn between(least: &[u8], most: &[u8]) -> Option<impl Fn(f64) -> bool + use<>> {
+    let end = |text: &[u8]| match text.strip_prefix(b"(") {
+        Some(rest) => real(rest).map(|score| (score, true)),
+        None => real(text).map(|score| (score, false)),
+    };
+    let ((low, above), (high, below)) = (end(least)?, end(most)?);
+    Some(move |score: f64| {
+        (if above { score > low } else { score >= low })
+            && if below { score < high } else { score <= high }
+    })
 }
 
 impl Step<'_> {
@@ -101,6 +114,49 @@ impl Step<'_> {
                 }
                 null_array()
             }
+            (b"ZRANK", [key, member]) => {
+                let (set, _) = self.scores_at(key)?;
+                match ranked(&set).iter().position(|(other, _)| other == member) {
+                    Some(rank) => count(rank),
+                    None => bulk(None),
+                }
+            }
+            (b"ZCOUNT", [key, least, most]) => {
+                let (set, _) = self.scores_at(key)?;
+                let Some(inside) = between(least, most) else { return Ok(Answer::Anything) };
+                count(set.values().filter(|score| inside(**score)).count())
+            }
+            (b"ZREMRANGEBYSCORE", [key, least, most]) => {
+                let (mut set, at) = self.scores_at(key)?;
+                let Some(inside) = between(least, most) else { return Ok(Answer::Anything) };
+                let before = set.len();
+                set.retain(|_, score| !inside(*score));
+                let gone = before - set.len();
+                if gone > 0 {
+                    self.put(key, Data::SortedSet(set), at);
+                }
+                count(gone)
+            }
+            (b"ZRANGESTORE", [to, from, start, stop]) => {
+                let (Some(start), Some(stop)) = (number(start), number(stop)) else {
+                    return Ok(Answer::Anything);
+                };
+                let (set, _) = self.scores_at(from)?;
+                let all = ranked(&set);
+                let chosen = &all[reply::span(all.len(), start, stop)];
+                let result = chosen.iter().map(|(member, score)| ((*member).clone(), *score));
+                self.store_scores(to, result.collect())
+            }
+            (b"ZDIFFSTORE", [to, many, first, others @ ..])
+                if number(many) == i64::try_from(others.len() + 1).ok() =>
+            {
+                let mut result = self.counted_scores(first)?;
+                for other in others {
+                    let gone = self.counted_scores(other)?;
+                    result.retain(|member, _| !gone.contains_key(member));
+                }
+                self.store_scores(to, result)
+            }
             (b"ZUNIONSTORE" | b"ZINTERSTORE", [to, many, keys @ ..])
                 if number(many) == i64::try_from(keys.len()).ok() && !keys.is_empty() =>
             {
@@ -172,11 +228,7 @@ impl Step<'_> {
     fn combine(&mut self, only_common: bool, to: &[u8], keys: &[&[u8]]) -> Outcome {
         let mut result: Option<Scores> = None;
         for key in keys {
-            // A plain set is a source too: each member counts one.
-            let set = match self.live(key).map(|entry| &entry.value) {
-                Some(Data::Set(members)) => members.iter().map(|m| (m.clone(), 1.0)).collect(),
-                _ => self.scores_at(key)?.0,
-            };
+            let set = self.counted_scores(key)?;
             let Some(sum) = &mut result else {
                 result = Some(set);
                 continue;
@@ -192,11 +244,22 @@ impl Step<'_> {
                 }
             }
         }
-        let result = result.unwrap_or_default();
+        Ok(self.store_scores(to, result.unwrap_or_default()))
+    }
+
+    /// A source: of a plain set each member counts one.
+    fn counted_scores(&self, key: &[u8]) -> Result<Scores, Answer> {
+        match self.live(key).map(|entry| &entry.value) {
+            Some(Data::Set(members)) => Ok(members.iter().map(|m| (m.clone(), 1.0)).collect()),
+            _ => Ok(self.scores_at(key)?.0),
+        }
+    }
+
+    fn store_scores(&mut self, to: &[u8], result: Scores) -> Answer {
         let size = result.len();
         if size > 0 || self.live(to).is_some() {
             self.put(to, Data::SortedSet(result), None);
         }
-        Ok(integer(i64::try_from(size).unwrap_or(i64::MAX)))
+        count(size)
     }
 }

@@ -1,10 +1,13 @@
 //! Streams, without consumer groups.
 
 use super::data::Stream;
-use super::reply::{self, Answer, bulk, bulks, count, push_bulk};
+use super::reply::{self, Answer, bulk, count, error, push_bulk};
 use super::{Data, Entry, Outcome, Step, number};
 
 type Id = (u64, u64);
+
+const NOT_LARGER: &str =
+    "ERR The ID specified in XADD is equal or smaller than the target stream top item";
 
 fn parse(text: &[u8]) -> Option<Id> {
     let text = std::str::from_utf8(text).ok()?;
@@ -16,13 +19,34 @@ fn text((ms, seq): Id) -> Vec<u8> {
     format!("{ms}-{seq}").into_bytes()
 }
 
-fn trim(stream: &mut Stream, most: usize) -> usize {
-    let mut gone = 0;
-    while stream.entries.len() > most {
-        stream.entries.pop_first();
-        gone += 1;
+/// To what a stream is trimmed.
+#[derive(Clone, Copy)]
+enum Limit {
+    Length(usize),
+    From(Id),
+}
+
+impl Limit {
+    fn parse(what: &[u8], limit: &[u8]) -> Option<Self> {
+        if what == b"MINID" {
+            return parse(limit).map(Self::From);
+        }
+        number(limit).and_then(|n| usize::try_from(n).ok()).map(Self::Length)
     }
-    gone
+
+    /// How many entries went.
+    fn apply(self, stream: &mut Stream) -> usize {
+        let before = stream.entries.len();
+        match self {
+            Self::Length(most) => {
+                while stream.entries.len() > most {
+                    stream.entries.pop_first();
+                }
+            }
+            Self::From(id) => stream.entries = stream.entries.split_off(&id),
+        }
+        before - stream.entries.len()
+    }
 }
 
 impl Step<'_> {
@@ -62,12 +86,12 @@ impl Step<'_> {
                 }
                 count(gone)
             }
-            (b"XTRIM", [key, b"MAXLEN", most]) => {
+            (b"XTRIM", [key, what @ (b"MAXLEN" | b"MINID"), limit]) => {
                 let (Some(mut stream), at) = self.stream_at(key)? else { return Ok(count(0)) };
-                let Some(most) = number(most).and_then(|n| usize::try_from(n).ok()) else {
+                let Some(limit) = Limit::parse(what, limit) else {
                     return Ok(Answer::Anything);
                 };
-                let gone = trim(&mut stream, most);
+                let gone = limit.apply(&mut stream);
                 if gone > 0 {
                     self.put(key, Data::Stream(stream), at);
                 }
@@ -77,32 +101,47 @@ impl Step<'_> {
         })
     }
 
-    /// `XADD key [MAXLEN n] * field value ...`: the id is the clock's, or the one after the last.
+    /// `XADD key [NOMKSTREAM] [MAXLEN n | MINID id] id field value ...`.
     fn add_entry(&mut self, key: &[u8], rest: &[&[u8]]) -> Outcome {
-        let (most, rest) = match rest {
-            [b"MAXLEN", most, rest @ ..] => match number(most) {
-                Some(most) => (usize::try_from(most).ok(), rest),
+        let (make, rest) = match rest {
+            [b"NOMKSTREAM", rest @ ..] => (false, rest),
+            rest => (true, rest),
+        };
+        let (limit, rest) = match rest {
+            [what @ (b"MAXLEN" | b"MINID"), limit, rest @ ..] => match Limit::parse(what, limit) {
+                Some(limit) => (Some(limit), rest),
                 None => return Ok(Answer::Unknown),
             },
             rest => (None, rest),
         };
-        let [b"*", fields @ ..] = rest else { return Ok(Answer::Unknown) };
+        let [wanted, fields @ ..] = rest else { return Ok(Answer::Unknown) };
         let (stream, at) = self.stream_at(key)?;
-        let mut stream = stream.unwrap_or_default();
-        let wanted = match (self.now_ms, 0) {
-            now if now > stream.last => now,
-            _ => (stream.last.0, stream.last.1 + 1),
-        };
-        let given = bulks(self.reply).and_then(|one| parse(one.first()?));
-        if given != Some(wanted) {
-            return Ok(bulk(Some(&text(wanted))));
+        if stream.is_none() && !make {
+            return Ok(bulk(None));
         }
-        stream.entries.insert(wanted, fields.iter().map(|field| field.to_vec()).collect());
-        stream.last = wanted;
-        if let Some(most) = most {
-            trim(&mut stream, most);
+        let mut stream = stream.unwrap_or_default();
+        let Some(id) = self.id_of(wanted, stream.last) else { return Ok(Answer::Unknown) };
+        if id <= stream.last {
+            return Ok(error(NOT_LARGER));
+        }
+        stream.entries.insert(id, fields.iter().map(|field| field.to_vec()).collect());
+        stream.last = id;
+        if let Some(limit) = limit {
+            limit.apply(&mut stream);
         }
         self.put(key, Data::Stream(stream), at);
-        Ok(Answer::Exactly(self.reply.to_vec()))
+        Ok(bulk(Some(&text(id))))
+    }
+
+    /// The id of a new entry: the clock's, or the one after the last; of a given millisecond the
+    /// next; or as it is given.
+    fn id_of(&self, wanted: &[u8], last: Id) -> Option<Id> {
+        if wanted == b"*" {
+            let now = (self.now_ms, 0);
+            return Some(if now > last { now } else { (last.0, last.1 + 1) });
+        }
+        let Some(ms) = wanted.strip_suffix(b"-*") else { return parse(wanted) };
+        let ms = std::str::from_utf8(ms).ok()?.parse().ok()?;
+        Some((ms, if ms == last.0 { last.1 + 1 } else { 0 }))
     }
 }

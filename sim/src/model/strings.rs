@@ -8,6 +8,12 @@ const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 /// A string and its deadline.
 type Text<'a> = (&'a Vec<u8>, Option<u64>);
 
+/// Byte and mask of a bit, the highest of a byte first; `None` for one that is too far off.
+fn place_of_bit(at: &[u8]) -> Option<(usize, u8)> {
+    let at = number(at).and_then(|at| usize::try_from(at).ok()).filter(|at| *at < 1 << 20)?;
+    Some((at / 8, 0x80 >> (at % 8)))
+}
+
 impl Step<'_> {
     fn text(&self, key: &[u8]) -> Result<Option<Text<'_>>, Answer> {
         match self.live(key) {
@@ -73,6 +79,16 @@ impl Step<'_> {
                 self.put_text(key, text, expiry_ms);
                 Ok(count(length))
             }
+            (b"SETBIT", [key, at, bit @ (b"0" | b"1")]) => self.set_bit(key, at, *bit == b"1"),
+            (b"GETBIT", [key, at]) => {
+                let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Anything) };
+                let text = self.text(key)?.map_or(&[][..], |(text, _)| text.as_slice());
+                Ok(integer(i64::from(text.get(byte).is_some_and(|byte| byte & mask != 0))))
+            }
+            (b"BITCOUNT", [key]) => {
+                let text = self.text(key)?.map_or(&[][..], |(text, _)| text.as_slice());
+                Ok(integer(text.iter().map(|byte| i64::from(byte.count_ones())).sum()))
+            }
             (b"SETRANGE", [key, at, piece]) => self.set_range(key, at, piece),
             (b"INCR", [key]) => self.add(key, 1),
             (b"DECR", [key]) => self.add(key, -1),
@@ -119,6 +135,16 @@ impl Step<'_> {
         for pair in pairs.chunks(2) {
             self.put_text(pair[0], pair[1].to_vec(), None);
         }
+    }
+
+    fn set_bit(&mut self, key: &[u8], at: &[u8], on: bool) -> Outcome {
+        let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Anything) };
+        let (mut text, expiry_ms) = self.copy_of_text(key)?;
+        text.resize(text.len().max(byte + 1), 0);
+        let before = text[byte] & mask != 0;
+        text[byte] = if on { text[byte] | mask } else { text[byte] & !mask };
+        self.put_text(key, text, expiry_ms);
+        Ok(integer(i64::from(before)))
     }
 
     fn set_range(&mut self, key: &[u8], at: &[u8], piece: &[u8]) -> Outcome {

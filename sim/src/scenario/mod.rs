@@ -285,6 +285,11 @@ pub enum CommandFamily {
     Databases,
     /// `WATCH`, and transactions that stay open for a while.
     Watch,
+    /// Numbers, lengths and collections at the edges of how they are encoded.
+    Edges,
+    /// Bitmaps, HyperLogLogs, positions, consumer groups, `SORT`: what the model does not know.
+    /// Only that replicas have the same data is judged from the first of them on.
+    Others,
 }
 
 /// `WAIT` after a write.

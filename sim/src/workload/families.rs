@@ -3,20 +3,21 @@
 //! There are few keys of each type and few members in each, so that commands meet: what one adds
 //! another finds, empties or overwrites. Scores and fractions are such that a double holds them
 //! exactly, so that the model need not add as the node does. Must never: name a command of which
-//! the model does not know what it does.
+//! the model does not know what it does, but for those in `others`.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::generator::{Command, command};
+use super::{edges, others};
 use crate::scenario::CommandFamily;
 
 /// Keys of each type.
 const KEYS: u64 = 6;
 /// Members and fields in each.
 const MEMBERS: u64 = 12;
-/// Lists are trimmed to this.
-const LONGEST: &[u8] = b"15";
+/// Lists and streams are trimmed to this.
+const LONGEST: &[&str] = &["15", "15", "14", "6"];
 
 /// Where commands reach, beside the keys of their own type.
 pub(super) struct Places {
@@ -37,6 +38,7 @@ pub(super) fn prefix(family: CommandFamily) -> Option<&'static str> {
         CommandFamily::SortedSets => Some("zset"),
         CommandFamily::Streams => Some("stream"),
         CommandFamily::Edits => Some("f"),
+        CommandFamily::Edges => Some("e"),
         _ => None,
     }
 }
@@ -46,7 +48,7 @@ pub(super) fn key(rng: &mut ChaCha8Rng, prefix: &str) -> Vec<u8> {
     format!("{prefix}:{}", rng.random_range(0..KEYS)).into_bytes()
 }
 
-fn member(rng: &mut ChaCha8Rng) -> Vec<u8> {
+pub(super) fn member(rng: &mut ChaCha8Rng) -> Vec<u8> {
     // Some are integers, of which small sets are made in another way.
     match rng.random_range(0..MEMBERS) {
         number if number % 2 == 0 => number.to_string().into_bytes(),
@@ -60,7 +62,7 @@ fn fraction(rng: &mut ChaCha8Rng) -> Vec<u8> {
     format!("{}", f64::from(quarters) / 4.0).into_bytes()
 }
 
-fn pick<'a>(rng: &mut ChaCha8Rng, words: &[&'a str]) -> &'a [u8] {
+pub(super) fn pick<'a>(rng: &mut ChaCha8Rng, words: &[&'a str]) -> &'a [u8] {
     words[rng.random_range(0..words.len())].as_bytes()
 }
 
@@ -69,24 +71,38 @@ pub(super) fn read(family: CommandFamily, rng: &mut ChaCha8Rng) -> Option<Comman
     let prefix = prefix(family)?;
     let key = key(rng, prefix);
     let member = member(rng);
-    let which = rng.random_range(0..4_u32);
+    let which = rng.random_range(0..6_u32);
     Some(match (prefix, which) {
         (_, 0) if rng.random_range(0..4_u32) == 0 => command(&[b"TYPE", &key]),
         (_, 0) => command(&[b"PEXPIRETIME", &key]),
+        ("list", 4) => {
+            command(&[b"LRANGE", &key, pick(rng, &["1", "-3"]), pick(rng, &["2", "-2"])])
+        }
         ("list", 1) => command(&[b"LLEN", &key]),
         ("list", 2) => command(&[b"LINDEX", &key, b"-1"]),
         ("list", _) => command(&[b"LRANGE", &key, b"0", b"-1"]),
+        ("set", 4) => command(&[b"SMISMEMBER", &key, &member, b"0"]),
+        ("set", 5) => {
+            let name = pick(rng, &["SINTER", "SUNION", "SDIFF"]);
+            command(&[name, &key, &self::key(rng, prefix)])
+        }
         ("set", 1) => command(&[b"SCARD", &key]),
         ("set", 2) => command(&[b"SISMEMBER", &key, &member]),
         ("set", _) => command(&[b"SMEMBERS", &key]),
+        ("hash", 4) => command(&[b"HSTRLEN", &key, &member]),
+        ("hash", 5) => command(&[pick(rng, &["HKEYS", "HVALS"]), &key]),
         ("hash", 1) => command(&[b"HLEN", &key]),
         ("hash", 2) => command(&[b"HMGET", &key, &member, b"n"]),
         ("hash", _) => command(&[b"HGETALL", &key]),
+        ("zset", 4) => command(&[b"ZRANK", &key, &member]),
+        ("zset", 5) => command(&[b"ZCOUNT", &key, b"(0", &fraction(rng)]),
         ("zset", 1) => command(&[b"ZCARD", &key]),
         ("zset", 2) => command(&[b"ZSCORE", &key, &member]),
         ("zset", _) => command(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]),
         ("stream", 1) => command(&[b"XLEN", &key]),
         ("stream", _) => command(&[b"XRANGE", &key, b"-", b"+"]),
+        (_, 4) => command(&[b"GETRANGE", &key, b"1", pick(rng, &["-1", "3"])]),
+        (_, 5) => command(&[pick(rng, &["BITCOUNT", "STRLEN"]), &key]),
         (_, 1) => command(&[b"STRLEN", &key]),
         _ => command(&[b"GET", &key]),
     })
@@ -108,6 +124,8 @@ pub(super) fn write(
         CommandFamily::Streams => stream(rng, text),
         CommandFamily::Blocking => blocking(rng, text),
         CommandFamily::Edits => edit(rng, places, text),
+        CommandFamily::Edges => edges::write(rng, text),
+        CommandFamily::Others => others::write(rng, text),
         CommandFamily::Databases => database(rng, places, text),
         CommandFamily::Keys | CommandFamily::Strings | CommandFamily::Watch => {
             any_key(rng, all, places)
@@ -119,7 +137,7 @@ fn list(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
     let (at, other) = (key(rng, "list"), key(rng, "list"));
     let text = &text[..text.len().min(40)];
     let (end, far) = (pick(rng, &["LEFT", "RIGHT"]), pick(rng, &["LEFT", "RIGHT"]));
-    match rng.random_range(0..16_u32) {
+    match rng.random_range(0..18_u32) {
         0..3 => command(&[b"LPUSH", &at, text, b"x"]),
         3..6 => command(&[b"RPUSH", &at, text]),
         6 => command(&[pick(rng, &["LPOP", "RPOP"]), &at]),
@@ -128,9 +146,13 @@ fn list(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
         9 => command(&[b"RPOPLPUSH", &at, &other]),
         10 => command(&[b"LSET", &at, pick(rng, &["0", "-1", "3"]), text]),
         11 => command(&[b"LINSERT", &at, pick(rng, &["BEFORE", "AFTER"]), b"x", text]),
-        12 => command(&[b"LREM", &at, pick(rng, &["0", "1", "-1"]), b"x"]),
+        12 => command(&[b"LREM", &at, pick(rng, &["0", "1", "-1", "-2"]), b"x"]),
+        14 => {
+            let count = pick(rng, &["1", "2", "9"]);
+            command(&[b"LMPOP", b"2", &at, &other, end, b"COUNT", count])
+        }
         13 => command(&[pick(rng, &["LPUSHX", "RPUSHX"]), &at, text]),
-        _ => command(&[b"LTRIM", &at, pick(rng, &["0", "1"]), LONGEST]),
+        _ => command(&[b"LTRIM", &at, pick(rng, &["0", "1", "-9"]), pick(rng, LONGEST)]),
     }
 }
 
@@ -168,8 +190,13 @@ fn sorted_set(rng: &mut ChaCha8Rng) -> Command {
     let (at, other, third) = (key(rng, "zset"), key(rng, "zset"), key(rng, "zset"));
     let (one, two) = (member(rng), member(rng));
     let (score, more) = (fraction(rng), fraction(rng));
-    match rng.random_range(0..12_u32) {
+    match rng.random_range(0..16_u32) {
         0..3 => command(&[b"ZADD", &at, &score, &one, &more, &two]),
+        12 => command(&[b"ZREMRANGEBYSCORE", &at, pick(rng, &["0", "(0", "-1"]), &score]),
+        13 => {
+            command(&[b"ZRANGESTORE", &at, &other, pick(rng, &["0", "1"]), pick(rng, &["-2", "3"])])
+        }
+        14 => command(&[b"ZDIFFSTORE", &at, b"2", &other, &third]),
         3 => {
             let option = pick(rng, &["NX", "XX", "GT", "LT"]);
             command(&[b"ZADD", &at, option, b"CH", &score, &one])
@@ -186,10 +213,27 @@ fn sorted_set(rng: &mut ChaCha8Rng) -> Command {
 fn stream(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
     let at = key(rng, "stream");
     match rng.random_range(0..8_u32) {
-        0..4 => command(&[b"XADD", &at, b"MAXLEN", LONGEST, b"*", b"a", text]),
+        0..4 => command(&[b"XADD", &at, b"MAXLEN", pick(rng, LONGEST), b"*", b"a", text]),
         4 => command(&[b"XADD", &at, b"*", b"a", text, b"b", b"2"]),
-        5 => command(&[b"XDEL", &at, b"1-1"]),
-        _ => command(&[b"XTRIM", &at, b"MAXLEN", pick(rng, &["0", "3", "9"])]),
+        5 => command(&[b"XTRIM", &at, b"MAXLEN", pick(rng, &["0", "3", "9"])]),
+        _ => numbered_stream(rng, text),
+    }
+}
+
+/// A stream whose ids the clients make, so that they know them; others have those of the clock.
+fn numbered_stream(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
+    let at = key(rng, "ids");
+    let (ms, other) = (rng.random_range(1..=40_u32), rng.random_range(1..=40_u32));
+    let (id, other) = (format!("{ms}-1"), format!("{other}-1"));
+    match rng.random_range(0..8_u32) {
+        0..2 => command(&[b"XADD", &at, id.as_bytes(), b"a", text]),
+        2 => command(&[b"XADD", &at, format!("{ms}-*").as_bytes(), b"a", text, b"b", b"3"]),
+        3 => {
+            command(&[b"XADD", &at, b"NOMKSTREAM", b"MINID", other.as_bytes(), b"50-*", b"a", b"4"])
+        }
+        4..6 => command(&[b"XDEL", &at, id.as_bytes(), other.as_bytes()]),
+        6 => command(&[b"XTRIM", &at, b"MINID", id.as_bytes()]),
+        _ => command(&[b"DEL", &at]),
     }
 }
 
@@ -206,6 +250,7 @@ fn blocking(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
             command(&[pick(rng, &["BZPOPMIN", "BZPOPMAX"]), &at, &other, timeout])
         }
         6 => command(&[b"ZADD", &key(rng, "zset"), &fraction(rng), &member(rng)]),
+        7 => command(&[b"BLMPOP", timeout, b"2", &at, &other, end, b"COUNT", b"2"]),
         _ => command(&[pick(rng, &["LPUSH", "RPUSH"]), &at, &text[..text.len().min(20)]]),
     }
 }
@@ -213,7 +258,7 @@ fn blocking(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
 fn edit(rng: &mut ChaCha8Rng, places: &Places, text: &[u8]) -> Command {
     let (number, string) = (key(rng, "f"), key(rng, "t"));
     let ttl_ms = places.ttl_ms.to_string();
-    match rng.random_range(0..12_u32) {
+    match rng.random_range(0..16_u32) {
         0..3 => command(&[b"INCRBYFLOAT", &number, &fraction(rng)]),
         3 => command(&[b"PEXPIRE", &number, ttl_ms.as_bytes()]),
         4 => command(&[b"GETEX", &string, b"PX", ttl_ms.as_bytes()]),
@@ -228,7 +273,13 @@ fn edit(rng: &mut ChaCha8Rng, places: &Places, text: &[u8]) -> Command {
             pick(rng, &["0", "3", "50"]),
             &text[..text.len().min(9)],
         ]),
-        _ => command(&[b"PSETEX", &string, ttl_ms.as_bytes(), text]),
+        11 => command(&[b"PSETEX", &string, ttl_ms.as_bytes(), text]),
+        12 => command(&[b"SETEX", &string, b"2", text]),
+        13 => command(&[pick(rng, &["DECR", "INCR"]), &string]),
+        _ => {
+            let (at, bit) = (pick(rng, &["0", "7", "8", "300"]), pick(rng, &["0", "1"]));
+            command(&[b"SETBIT", &string, at, bit])
+        }
     }
 }
 

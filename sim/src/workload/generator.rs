@@ -83,7 +83,7 @@ impl Generator {
                 return Work::Write { db, commands };
             }
             if self.chance(self.spec.transactions) {
-                self.transaction(&mut commands);
+                self.transaction(db, &mut commands);
             } else {
                 commands.push(self.write());
             }
@@ -255,11 +255,20 @@ impl Generator {
         }
     }
 
-    fn transaction(&mut self, commands: &mut Vec<Command>) {
+    fn transaction(&mut self, db: u64, commands: &mut Vec<Command>) {
         commands.push(command(&[b"MULTI"]));
-        for _ in 0..self.spec.transaction_length.draw(&mut self.rng).0.max(1) {
+        // Some write to another database as well, and come back.
+        let turns = self.spec.databases > 1 && self.chance(0.25);
+        if turns {
+            let other = self.rng.random_range(0..self.spec.databases).to_string();
+            commands.push(command(&[b"SELECT", other.as_bytes()]));
+        }
+        for index in 0..self.spec.transaction_length.draw(&mut self.rng).0.max(1) {
             let write = self.write();
             commands.push(write);
+            if turns && index == 0 {
+                commands.push(command(&[b"SELECT", db.to_string().as_bytes()]));
+            }
         }
         // One in sixteen clients changes its mind.
         let end: &[u8] = if self.rng.random_range(0..16_u32) == 0 { b"DISCARD" } else { b"EXEC" };

@@ -8,8 +8,10 @@
 //! Must never: draw from any stream but its own, so that a change to one client moves no other.
 
 pub mod client;
+mod edges;
 mod families;
 mod generator;
+mod others;
 
 use std::io;
 use std::time::Duration;
