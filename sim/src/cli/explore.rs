@@ -44,6 +44,9 @@ pub(super) struct ExploreArgs {
     /// Makes so many of the runs twice and compares them: a share like 0.1, or 10%
     #[arg(long, value_name = "P", default_value_t)]
     check_determinism: Checked,
+    /// Ends with the first failure, and shrinks it
+    #[arg(long)]
+    fail_fast: bool,
     /// Does not shrink the failures that were found
     #[arg(long)]
     no_shrink: bool,
@@ -134,6 +137,7 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
         begun: now(),
         time: args.time,
         flags,
+        fail_fast: args.fail_fast,
         stop: Arc::new(AtomicBool::new(false)),
         written,
         findings: Findings::default(),
@@ -161,6 +165,7 @@ struct Session {
     begun: Instant,
     time: Option<Duration>,
     flags: Arc<Flags>,
+    fail_fast: bool,
     stop: Arc<AtomicBool>,
     written: Writer,
     findings: Findings,
@@ -217,6 +222,9 @@ impl Session {
         })?;
         if let Some(cause) = self.findings.add(made.result.clone()) {
             self.keep(&cause, made)?;
+            if self.fail_fast {
+                self.stop.store(true, Ordering::SeqCst);
+            }
         }
         self.bar.set_message(self.short_status());
         Ok(())

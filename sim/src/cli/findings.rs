@@ -28,11 +28,12 @@ pub(super) fn capsule(folder: &Path, cause: &Cause) -> PathBuf {
 /// Marks, those never reached, and failures by what broke. Must never: show wall-clock time.
 pub(super) fn write(to: &mut dyn Write, findings: &Findings, folder: &Path) -> io::Result<()> {
     writeln!(to, "marks (runs that reached it, times in all):")?;
-    let mut never = Vec::new();
+    let (mut never, mut defences) = (Vec::new(), Vec::new());
     let mut reached = Vec::new();
     for (id, name) in (0..).zip(marks::all()) {
         match findings.marks.get(&id) {
             Some((runs, times)) => reached.push((name, runs, times)),
+            None if marks::DEFENCES.contains(&name) => defences.push(name),
             None => never.push(name),
         }
     }
@@ -41,9 +42,16 @@ pub(super) fn write(to: &mut dyn Write, findings: &Findings, folder: &Path) -> i
         writeln!(to, "  {name:42} {runs:>8} {times:>10}")?;
     }
     if never.is_empty() {
-        writeln!(to, "every mark was reached")?;
+        writeln!(to, "every mark was reached that a cluster can reach")?;
     } else {
         writeln!(to, "never reached: {}", never.join(", "))?;
+    }
+    if !defences.is_empty() {
+        let list = defences.join(", ");
+        writeln!(
+            to,
+            "not reached, and only by peers that break the protocol or do not know it: {list}"
+        )?;
     }
     let mut groups: Vec<(&Cause, &Group)> = findings.groups.by_cause.iter().collect();
     groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.runs));

@@ -8,8 +8,8 @@ use super::profile::Profile;
 use super::swarm::Dice;
 use crate::scenario::{
     Action, ClockJump, Command, CommandLine, DiskError, DiskOperation, Down, Expected, FullDisk,
-    Jump, Lag, Links, Names, Outage, Pause, PowerCut, Range, ScenarioBuilder, Share, Shutdown,
-    Slow, SlowDisk, Spot, Time, Unit,
+    Jump, Lag, Links, Names, Outage, Partition, Pause, PowerCut, Range, ScenarioBuilder, Share,
+    Shutdown, Slow, SlowDisk, Spot, Time, Unit,
 };
 use crate::seed::Seed;
 
@@ -75,6 +75,7 @@ impl Family {
         Self::Promote,
         Self::HandOver,
         Self::Failover,
+        Self::Failover,
         Self::Tune,
         Self::Save,
         Self::Flush,
@@ -98,6 +99,7 @@ const PROBES: &[&str] = &[
     "PSYNC {master_replid} {master_repl_offset+2}",
     "PSYNC {master_replid2} {second_repl_offset-1}",
     "PSYNC {master_replid2} {second_repl_offset}",
+    "PSYNC {master_replid2} {second_repl_offset} FAILOVER",
     "PSYNC {master_replid2} {second_repl_offset+1}",
 ];
 
@@ -194,7 +196,7 @@ impl Maker<'_> {
     fn cut(&mut self, kind: Outage, at_ms: u64) -> Action {
         let Links { between, from, to, node } = self.links();
         let duration = self.lasting(at_ms, 12_000);
-        Action::Partition(crate::scenario::Partition { between, from, to, node, kind, duration })
+        Action::Partition(Partition { between, from, to, node, kind, duration })
     }
 
     /// The actions of one fault, each with its time after the first, in milliseconds.
@@ -233,7 +235,11 @@ impl Maker<'_> {
             }
             Family::RemoveRdb => one(Action::RemoveRdb(names())),
             Family::Fresh => self.fresh(&node, at_ms),
-            Family::Failover => self.failover(&node, at_ms),
+            Family::Failover => {
+                // Replicas refuse it: mostly the first master is still one.
+                let first = self.dice.chance(0.5).then(|| self.members[0].name.clone());
+                self.failover(&first.unwrap_or(node), at_ms)
+            }
             Family::SlowDisk | Family::FullDisk | Family::DiskError | Family::ClockJump => {
                 one(self.machine(family, &node, at_ms))
             }
@@ -310,6 +316,14 @@ impl Maker<'_> {
             (1, Action::RemoveRdb(name.clone())),
         ];
         let after_ms = 100 + self.dice.magnitude(50, 3_000);
+        // Another one, which comes while the first is served, or has just been lost.
+        if let Some(other) = self.other(node).filter(|_| self.dice.chance(0.4)) {
+            let after_ms = self.dice.magnitude(10, 3_000);
+            let name: Names = other.as_str().into();
+            let kill = Down { node: name.clone(), duration: Some(down.into()) };
+            all.push((after_ms, Action::Kill(kill)));
+            all.push((after_ms + 1, Action::RemoveRdb(name)));
+        }
         let duration = self.lasting(at_ms + after_ms, 3_000);
         match self.dice.number(0, 4) {
             0 => all.push((after_ms, order(node, "REPLICAOF NO ONE"))),
@@ -348,6 +362,15 @@ impl Maker<'_> {
     fn failover(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
         let timeout_ms = self.dice.magnitude(10, 5_000);
         let Some(to) = self.other(node) else { return vec![(0, order(node, "FAILOVER"))] };
+        match self.dice.number(0, 9) {
+            0..=3 => return self.failover_without_answer(node, &to, at_ms),
+            // A new master to whom it cannot prove who it is.
+            4 => {
+                let wrong = order(node, "CONFIG SET masterauth wrong");
+                return vec![(0, wrong), (100, order(node, "FAILOVER"))];
+            }
+            _ => {}
+        }
         let line = match self.dice.number(0, 6) {
             0 => "FAILOVER ABORT".to_owned(),
             1 => "FAILOVER".to_owned(),
@@ -372,6 +395,34 @@ impl Maker<'_> {
             all.push((100 + timeout_ms, order(&to, "REPLICAOF NO ONE")));
         }
         all
+    }
+
+    /// A hand-over over a slow link that breaks when the new master is asked, or has just agreed.
+    fn failover_without_answer(&mut self, node: &str, to: &str, at_ms: u64) -> Vec<(u64, Action)> {
+        let latency_ms = self.dice.number(100, 300);
+        let latency = Time::from_u64(latency_ms * 1_000);
+        let Links { between, from, to: far, node: of } = Links::between(node, to);
+        let slow = Slow {
+            between,
+            from,
+            to: far,
+            node: of,
+            latency: Some(Range::fixed(latency)),
+            bandwidth: None,
+            segment: None,
+            duration: self.lasting(at_ms, 12_000),
+        };
+        // Three round trips to the question, and up to a second until all is acknowledged.
+        let after_ms = 100 + 6 * latency_ms + self.dice.number(0, 2 * latency_ms + 800);
+        let kind = *self.dice.pick(&[Outage::Reset, Outage::Reset, Outage::Blackhole]);
+        let duration = self.lasting(at_ms + after_ms, 6_000);
+        let Links { between, from, to, node: of } = Links::between(node, to);
+        let cut = Partition { between, from, to, node: of, kind, duration };
+        vec![
+            (0, Action::Slow(slow)),
+            (100, order(node, "FAILOVER")),
+            (after_ms, Action::Partition(cut)),
+        ]
     }
 
     /// What the operator does.
@@ -402,8 +453,9 @@ impl Maker<'_> {
             }
             Family::Tune => {
                 let size = self.dice.magnitude(16 << 10, 256 << 10);
-                let line = match self.dice.number(0, 4) {
+                let line = match self.dice.number(0, 5) {
                     0 => format!("CONFIG SET repl-backlog-size {size}"),
+                    5 => format!("CONFIG SET masterauth {}", self.dice.pick(&["wrong", "\"\""])),
                     1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
                     2 => "CONFIG SET repl-diskless-sync no".to_owned(),
                     3 => format!("CONFIG SET repl-timeout {}", self.dice.number(2, 4)),

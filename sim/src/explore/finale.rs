@@ -8,7 +8,8 @@ use super::faults::{millis, order, order_expecting};
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    Action, Down, Expected, Links, Outage, Range, ScenarioBuilder, Spot, Step, Time, Unit,
+    Action, CommandLine, Down, Expected, Links, Outage, Range, ScenarioBuilder, Spot, Step, Time,
+    Unit,
 };
 
 /// From the end of the faults to the last order of the operator, in milliseconds.
@@ -45,6 +46,8 @@ pub(super) fn add(
         };
         builder = builder.step(&at, action);
     }
+    let password;
+    (builder, password) = right_password(builder);
     // An order that a node refuses, because it is still loading or handing over, is repeated.
     let tree: Vec<Option<usize>> = (0..core.len())
         .map(|place| (place > 0).then(|| dice.number(0, place as u64 - 1) as usize))
@@ -57,8 +60,11 @@ pub(super) fn add(
                 None => "REPLICAOF NO ONE".to_owned(),
                 Some(parent) => format!("REPLICAOF {} 6379", members[core[parent]].name),
             };
+            builder = builder.step(&at, Action::start(name));
+            if let Some(line) = &password {
+                builder = builder.step(&at, order(name, line));
+            }
             builder = builder
-                .step(&at, Action::start(name))
                 .step(&at, order(name, "FAILOVER ABORT"))
                 // After a save that failed (the disk was full) a node refuses writes and PINGs,
                 // and so replicas, until one works. Nothing but an operator makes it try again
@@ -82,6 +88,24 @@ pub(super) fn add(
             });
         }
     })
+}
+
+/// The order that mends what was said about passwords, if anything was.
+fn right_password(builder: ScenarioBuilder) -> (ScenarioBuilder, Option<String>) {
+    let (mut right, mut wrong) = ("\"\"".to_owned(), false);
+    let builder = builder.with(|scenario| {
+        let set = scenario.config.iter().find(|(name, _)| name.as_str() == "masterauth");
+        if let Some((_, set)) = set {
+            right = set.text();
+        }
+        wrong = scenario.steps.iter().any(|step| is_about_passwords(&step.action));
+    });
+    (builder, wrong.then(|| format!("CONFIG SET masterauth {right}")))
+}
+
+fn is_about_passwords(action: &Action) -> bool {
+    let Action::Command(command) = action else { return false };
+    matches!(&*command.send, CommandLine::Line(line) if line.starts_with("CONFIG SET masterauth"))
 }
 
 /// The core, in the order in which they follow each other, and the rest.

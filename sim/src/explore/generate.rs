@@ -38,8 +38,12 @@ pub fn generate_in(seed: Seed, profile: Profile) -> Result<Scenario, Problems> {
     let members = shape(&mut Dice::new(seed, "shape"));
     let dice = &mut Dice::new(seed, "times");
     // Faults of the first seconds meet the first full sync.
-    let families = faults::families(seed, profile);
+    let mut families = faults::families(seed, profile);
     let has_edge = families.contains(&faults::Family::Edge) && members.len() > 1;
+    let is_crowded = members.len() > 1 && !has_edge && Dice::new(seed, "crowd").chance(0.1);
+    if is_crowded {
+        families.extend(profile.that_leave_behind());
+    }
     let prelude_ms = if has_edge { edge::LENGTH_MS } else { 0 };
     let faults_begin_ms = prelude_ms + *dice.pick(&[0, 500, 3_000, 8_000]);
     let faults_end_ms = faults_begin_ms + dice.number(4_000, 25_000);
@@ -75,6 +79,10 @@ pub fn generate_in(seed: Seed, profile: Profile) -> Result<Scenario, Problems> {
         let tick = Time(Duration::from_millis(tick_ms));
         scenario.run.tick = Some(tick.into());
     });
+    if is_crowded {
+        let dice = &mut Dice::new(seed, "crowd options");
+        builder = options::crowd(builder, dice, &members, (faults_begin_ms, faults_end_ms));
+    }
     if has_edge {
         builder = edge::add(builder, &mut Dice::new(seed, "edge"), &members);
     }

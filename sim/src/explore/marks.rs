@@ -78,6 +78,14 @@ pub const MARKS: &[&str] = &[
     "waited-for-next-snapshot",
 ];
 
+/// Those of them to which only a peer brings a node that breaks the protocol or is older than
+/// `PSYNC`; the nodes of a cluster do not, so that no campaign can be expected to come there.
+///
+/// Nobody acknowledges what he has not received, or sends what is no command; and while a node
+/// loads, nobody can tell it to follow another.
+pub const DEFENCES: &[&str] =
+    &["ack-beyond-our-offset", "cut-in-loading", "fallback-to-sync", "stream-broken"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +113,7 @@ mod tests {
                 assert!(listed.contains(name), "{name} is not listed");
             }
         }
+        assert!(DEFENCES.iter().all(|name| listed.contains(name)));
         for name in &listed {
             assert!(text.contains(&format!("\"{name}\"")), "the node knows no {name}");
         }

@@ -2,11 +2,14 @@
 //!
 //! Must never: set what makes an invariant lose sight of the data (a writable replica).
 
+use std::time::Duration;
+
+use super::faults::millis;
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    CommandFamily, Count, Network, Range, Scenario, ScenarioBuilder, Share, Spot, Time, Unit, Wait,
-    Workload,
+    Action, CommandFamily, Count, Links, Network, Outage, Range, Scenario, ScenarioBuilder, Share,
+    Spot, Time, Unit, Wait, Workload,
 };
 
 /// Directives of all nodes.
@@ -35,21 +38,21 @@ pub(super) fn common(
         let limit = format!("replica {hard} {} {}", hard / 2, dice.number(1, 5));
         builder = builder.config("client-output-buffer-limit", limit.as_str());
     }
-    if dice.chance(0.15) && members.len() > 1 {
+    if dice.chance(0.25) && members.len() > 1 {
         let most = (members.len() as u64 - 1).min(2);
         let wanted = dice.number(1, most).to_string();
         builder = builder.config("min-replicas-to-write", wanted.as_str());
-        builder = builder.config("min-replicas-max-lag", *dice.pick(&["2", "5", "10"]));
+        builder = builder.config("min-replicas-max-lag", *dice.pick(&["1", "2", "2", "5"]));
     }
     if dice.chance(0.2) {
         builder = builder.config("requirepass", "secret").config("masterauth", "secret");
     }
-    if dice.chance(0.25) {
-        let delay = dice.magnitude(100, 20_000).to_string();
+    if dice.chance(0.3) {
+        let delay = dice.magnitude(100, 50_000).to_string();
         builder = builder.config("rdb-key-save-delay", delay.as_str());
     }
-    if dice.chance(0.15) {
-        let delay = dice.magnitude(100, 5_000).to_string();
+    if dice.chance(0.2) {
+        let delay = dice.magnitude(100, 30_000).to_string();
         builder = builder.config("key-load-delay", delay.as_str());
     }
     if dice.chance(0.15) {
@@ -58,10 +61,43 @@ pub(super) fn common(
     if dice.chance(0.1) {
         builder = builder.config("rdbcompression", "no");
     }
-    if dice.chance(0.1) {
+    if dice.chance(0.2) {
         builder = builder.config("replica-serve-stale-data", "no");
     }
     builder
+}
+
+/// A world in which replicas are left behind: much is written, and little may wait for them.
+pub(super) fn crowd(
+    builder: ScenarioBuilder,
+    dice: &mut Dice,
+    members: &[Member],
+    (begin_ms, end_ms): (u64, u64),
+) -> ScenarioBuilder {
+    let hard = dice.magnitude(64 << 10, 1 << 20);
+    let soft = hard / *dice.pick(&[2, 4, 16]);
+    let limit = format!("replica {hard} {soft} {}", dice.number(1, 2));
+    // At least once one of them is behind for long enough.
+    let long_ms = dice.number(1_500, 6_000).min(end_ms - begin_ms - 1);
+    let at_ms = dice.number(begin_ms, end_ms - long_ms - 1);
+    let links = Links::between(members[0].name.as_str(), members[1].name.as_str());
+    let stall = Action::partition(links, Outage::Stall, Some(Duration::from_millis(long_ms)));
+    let backlog = dice.magnitude(16 << 10, 64 << 10).to_string();
+    let (rate, value) = (dice.number(100, 400), dice.number(1_000, 4_000));
+    let bandwidth = dice.magnitude(500_000, 4_000_000);
+    builder
+        .step(&millis(at_ms), stall)
+        .config("client-output-buffer-limit", limit.as_str())
+        .config("repl-backlog-size", backlog.as_str())
+        .with(|scenario| {
+            // A fast network takes in more than a limit allows before anything has to wait.
+            scenario.network.bandwidth = fixed(Unit::from_u64(bandwidth));
+            for workload in scenario.workload.0.iter_mut().take(1) {
+                workload.rate = fixed(Count(rate));
+                workload.value_bytes = Some(between(value / 2, value).into());
+                workload.commands = Some(vec![CommandFamily::Strings].into());
+            }
+        })
 }
 
 /// What concerns the nodes of a world one by one.
@@ -145,11 +181,16 @@ pub(super) fn workload(
 /// The families of commands of a workload: often few, so that they meet.
 fn commands(dice: &mut Dice) -> Vec<CommandFamily> {
     use CommandFamily::*;
-    const ALL: [CommandFamily; 11] = [
+    const ALL: [CommandFamily; 12] = [
         Strings, Edits, Lists, Sets, Hashes, SortedSets, Streams, Blocking, Keys, Databases, Watch,
+        Edges,
     ];
     if dice.chance(0.3) {
         return vec![Strings];
+    }
+    // By themselves: the model sees nothing after them.
+    if dice.chance(0.07) {
+        return vec![Others];
     }
     let share = *dice.pick(&[0.15, 0.3, 0.6]);
     dice.some(&ALL, share)
@@ -164,6 +205,8 @@ fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64)
     let value_high = dice.magnitude(8, 4_000);
     let ttl_ms = dice.magnitude(5, 5_000);
     let pipeline = if dice.chance(0.3) { dice.number(2, 20) } else { 1 };
+    // Long ones can be cut in the midst.
+    let longest = if dice.chance(0.3) { dice.magnitude(6, 60) } else { 5 };
     let wait = (members.len() > 1 && dice.chance(0.25)).then(|| Wait {
         replicas: Count(dice.number(1, members.len() as u64)),
         timeout: Some(Time::from_u64(dice.magnitude(10, 1_500) * 1_000)),
@@ -177,7 +220,7 @@ fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64)
         rate: fixed(Count(dice.magnitude(5, 400))),
         reads: share(dice, 0.5, 60),
         keys: fixed(Count(dice.magnitude(2, 500))),
-        databases: count(if dice.chance(0.4) { dice.number(2, 16) } else { 1 }),
+        databases: count(if dice.chance(0.5) { *dice.pick(&[2, 2, 3, 5, 16]) } else { 1 }),
         value_bytes: Some(between(1, value_high).into()),
         commands: Some(families.into()),
         deletes: share(dice, 0.6, 30),
@@ -185,6 +228,7 @@ fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64)
         expire: share(dice, 0.4, 40),
         ttl: Some(between(ttl_ms * 500, ttl_ms * 1_500).into()),
         transactions: share(dice, 0.35, 50),
+        transaction_length: Some(between(2, longest).into()),
         pipeline: Some(between(1, pipeline).into()),
         wait,
         start: fixed(Time::from_u64((begin_ms + dice.number(0, (end_ms - begin_ms) / 4)) * 1_000)),

@@ -57,4 +57,12 @@ impl Profile {
             }
         }
     }
+
+    /// Those of its families by which replicas fall behind.
+    pub(super) fn that_leave_behind(self) -> impl Iterator<Item = Family> {
+        let slow = |family: &&Family| {
+            matches!(family, Family::Lag | Family::SlowLink | Family::Stall | Family::Pause)
+        };
+        self.families().iter().filter(slow).copied()
+    }
 }
