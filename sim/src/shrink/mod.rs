@@ -7,6 +7,7 @@
 //!
 //! - [`oracle`](mod@oracle): runs candidates, many at once, and remembers what came of them;
 //! - `passes`: which candidates there are, and in which order;
+//! - `merging`: one step in the place of two, a setting in the place of one;
 //! - `table`: the cuts themselves, on the TOML table of a scenario;
 //! - `rounding`: round times and sizes.
 //!
@@ -14,6 +15,7 @@
 //! in their order that fails is taken, whichever was run first. Must never: follow another
 //! violation, or write what does not replay.
 
+mod merging;
 pub mod oracle;
 mod passes;
 mod rounding;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::oracle::Oracle;
-use super::{extent, rounding, table};
+use super::{extent, merging, rounding, table};
 use crate::scenario::table_text;
 
 /// Most rounds of all passes; each round but the last cuts something.
@@ -75,6 +75,7 @@ fn cuts(best: &mut Best, oracle: &mut Oracle<'_>) {
         |t, gone| Some(table::without_steps(t, |i| gone.contains(&i))),
     );
     until_none(best, oracle, "orders", |best| orders_from_the_start(&best.table));
+    until_none(best, oracle, "two as one", |best| merging::candidates(&best.table));
     chunks(
         best,
         oracle,
