@@ -119,6 +119,8 @@ pub struct NodeState {
     /// The stream bytes it has seen since its backlog was last begun start after this offset;
     /// `None`: it has no backlog.
     pub held_from: Option<Offset>,
+    /// Where the backlog may have begun when its limit last grew.
+    pub grown_from: Offset,
     /// Whether its dataset and offset are being replaced by a full sync right now.
     pub loading: bool,
     /// Whether it has followed a stream, or restored a position, in this life, so that it has a
@@ -159,6 +161,7 @@ impl NodeState {
             offset: Offset(0),
             digest: Digest::default(),
             held_from: None,
+            grown_from: Offset(0),
             loading: false,
             has_position: false,
             master_link: MasterLinkState::None,
@@ -192,6 +195,15 @@ impl NodeState {
             }
             _ => {}
         }
+    }
+
+    /// What was let go under a smaller limit does not come back.
+    fn configured(&mut self, limits: Limits) {
+        let before = self.limits.repl_backlog_size_bytes;
+        if limits.repl_backlog_size_bytes > before {
+            self.grown_from = Offset(self.offset.0.saturating_sub(before));
+        }
+        self.limits = limits;
     }
 
     /// The process is gone.
@@ -308,7 +320,7 @@ impl Cluster {
                     view.acked_at = at;
                 }
             }
-            Event::Configured { config, .. } => self.nodes[node].limits = Limits::from(*config),
+            Event::Configured { config, .. } => self.nodes[node].configured(Limits::from(*config)),
             Event::Executed { client, args, reply, .. } => {
                 self.nodes[node].executed(*client, args, reply);
             }
@@ -339,7 +351,7 @@ impl Cluster {
         state.digest = digest;
         state.has_position = restored;
         // Either role: a replica that is promoted before its first link answers from this backlog.
-        state.held_from = restored.then_some(offset);
+        (state.held_from, state.grown_from) = (restored.then_some(offset), Offset(0));
         if role == Role::Master {
             self.histories.begun(id, node, offset, second, digest);
         }
@@ -365,7 +377,9 @@ impl Cluster {
         state.second = second;
         state.offset = offset;
         match cause {
-            "backlog-created" | "full-sync" => state.held_from = Some(offset),
+            "backlog-created" | "full-sync" => {
+                (state.held_from, state.grown_from) = (Some(offset), Offset(0));
+            }
             "backlog-expired" => state.held_from = None,
             // A replica keeps a backlog from its first link on; it may have had none before.
             "continue-new-id" => state.held_from = state.held_from.or(Some(offset)),

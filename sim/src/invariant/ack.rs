@@ -1,6 +1,8 @@
-//! *ack*: `WAIT` counts only replicas that have applied the offset; writes are refused for want
+//! *ack*: `WAIT` counts only replicas that have applied the offset, and waits for as many as it was
+//! asked for until its time is over; writes are refused for want
 //! of replicas when, and only when, they have to be.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replisim::event::{Event, ReplicaState, Role};
@@ -12,11 +14,18 @@ use crate::cluster::{Cluster, NodeIndex, NodeState};
 /// Acks are looked at ten times a second; what changed within that time may not have been seen.
 const CRON: Duration = Duration::from_millis(1200);
 
+/// A node's clock may be a tick of the simulation behind.
+const TICK: Duration = Duration::from_millis(20);
+
 /// How an `EXEC` is refused for want of replicas.
 const REFUSED_EXEC: &[u8] = b"NOREPLICAS Not enough good replicas to write.\r\n";
 
 /// See the module's text.
-pub(super) struct Ack;
+#[derive(Default)]
+pub(super) struct Ack {
+    /// Clients in `WAIT`: for how many replicas, and until when.
+    waiting: BTreeMap<(NodeIndex, u64), (usize, Option<Duration>)>,
+}
 
 /// Whether a node has everything that a master had written up to `target`.
 pub(super) fn has_applied(
@@ -29,6 +38,10 @@ pub(super) fn has_applied(
     let (Some(id), Some(own)) = (master.id, replica.id) else { return false };
     // Under the master's own id it has all of its past, what was written under earlier ids too.
     replica.offset >= target && (own == id || cluster.histories.same_past(own, target, id))
+}
+
+fn whole(word: Option<&[u8]>) -> Option<u64> {
+    std::str::from_utf8(word?).ok()?.parse().ok()
 }
 
 /// Replicas that acknowledged within `lag` of now.
@@ -76,6 +89,52 @@ impl Ack {
         }
     }
 
+    /// `WAIT` was carried out: the client waits, or has its answer at once.
+    fn waits(
+        &mut self,
+        state: &NodeState,
+        sight: &Sight<'_>,
+        (client, args, reply): (u64, &[&[u8]], &[u8]),
+        found: &mut Found<'_>,
+    ) {
+        let (Some(wanted), Some(ms)) = (whole(args.get(1).copied()), whole(args.get(2).copied()))
+        else {
+            return;
+        };
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if reply.is_empty() {
+            let until = (ms > 0).then(|| sight.at + Duration::from_millis(ms));
+            self.waiting.insert((sight.node, client), (wanted, until));
+        } else if let Some(counted) = whole(reply.strip_prefix(b":").map(<[u8]>::trim_ascii_end)) {
+            let counted = usize::try_from(counted).unwrap_or(usize::MAX);
+            Self::enough(state, wanted, counted, found);
+        }
+    }
+
+    /// Who waited gets his answer: enough replicas, or his time is over.
+    fn waited(
+        &mut self,
+        state: &NodeState,
+        sight: &Sight<'_>,
+        (client, counted): (u64, usize),
+        found: &mut Found<'_>,
+    ) {
+        if let Some((wanted, until)) = self.waiting.remove(&(sight.node, client))
+            && until.is_none_or(|until| sight.at + TICK < until)
+        {
+            Self::enough(state, wanted, counted, found);
+        }
+    }
+
+    fn enough(state: &NodeState, wanted: usize, counted: usize, found: &mut Found<'_>) {
+        if counted < wanted {
+            found.violation(
+                &state.name,
+                format!("WAIT for {wanted} replicas answered {counted} before its time was over"),
+            );
+        }
+    }
+
     fn write(
         state: &NodeState,
         sight: &Sight<'_>,
@@ -112,11 +171,20 @@ impl Invariant for Ack {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         match sight.event {
-            Event::WaitAnswered { target, counted, acks, .. } => {
+            Event::Started { .. } => self.waiting.retain(|(node, _), _| *node != sight.node),
+            Event::WaitAnswered { client, target, counted, acks } => {
                 Self::wait(cluster, sight, *target, *counted, acks, found);
+                self.waited(&cluster.nodes[sight.node], sight, (*client, *counted), found);
             }
             Event::Executed { client, args, reply, .. } => {
                 let state = &cluster.nodes[sight.node];
+                if args[0].eq_ignore_ascii_case(b"client") {
+                    // CLIENT UNBLOCK and KILL end waiting in their own way.
+                    self.waiting.retain(|(node, _), _| *node != sight.node);
+                }
+                if args[0].eq_ignore_ascii_case(b"wait") {
+                    self.waits(state, sight, (*client, args, reply), found);
+                }
                 Self::write(state, sight, state.writes(*client, args), reply, found);
             }
             _ => {}

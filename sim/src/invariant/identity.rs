@@ -1,6 +1,7 @@
 //! *identity*: what a node says of its own past is true. Its second id names a history that its
-//! own is a continuation of, a snapshot carries a position only where writes are counted, and the
-//! backlog, which the id goes with, stays for its time.
+//! own is a continuation of, and after a change of id the one it had until then; a snapshot carries
+//! a position only where writes are counted, and the backlog, which the id goes with, stays for its
+//! time.
 
 use replisim::event::{Event, Role};
 use replisim::replication::{Offset, ReplicationId};
@@ -38,6 +39,29 @@ fn expired_too_early(state: &NodeState, sight: &Sight<'_>) -> Option<String> {
     })
 }
 
+/// What a node has to remember of its past when its id changes for one that goes on with it: what it
+/// forgets costs its replicas full syncs.
+fn must_remember(state: &NodeState, event: &Event<'_>) -> Option<(ReplicationId, Offset)> {
+    match event {
+        Event::Started { role: Role::Master, restored, .. } => *restored,
+        Event::Identity { cause: "promoted" | "continue-new-id", .. } => {
+            state.id.map(|id| (id, state.offset))
+        }
+        _ => None,
+    }
+}
+
+fn forgets(state: &NodeState, event: &Event<'_>) -> Option<String> {
+    let (Event::Started { second, .. } | Event::Identity { second, .. }) = event else {
+        return None;
+    };
+    let (id, offset) = must_remember(state, event)?;
+    (*second != Some((id, offset))).then(|| {
+        let named = second.map_or("none".to_owned(), |(id, offset)| format!("{id} up to {offset}"));
+        format!("its id was {id} up to {offset}, but its second id is {named}")
+    })
+}
+
 impl Invariant for Identity {
     fn name(&self) -> &'static str {
         "identity"
@@ -45,6 +69,9 @@ impl Invariant for Identity {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
+        if let Some(text) = forgets(state, sight.event) {
+            found.violation(&state.name, text);
+        }
         match sight.event {
             Event::Identity { id, second, offset, cause, .. } => {
                 // A new history begins with a promotion: it is what the node had until now.

@@ -100,7 +100,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(offset::Offsets::default()),
         Box::new(psync::Psync),
         Box::new(psync::NeedlessFullSync),
-        Box::new(ack::Ack),
+        Box::new(ack::Ack::default()),
         Box::new(data::Data::default()),
         Box::new(identity::Identity),
         Box::new(failover::Failover::default()),

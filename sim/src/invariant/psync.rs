@@ -82,7 +82,7 @@ fn could_continue(
         });
     speaks_for
         && from <= state.offset
-        && from >= held
+        && from >= held.max(state.grown_from)
         && state.offset.since(from) <= state.limits.repl_backlog_size_bytes
         && cluster.histories.same_past(asked, from, id)
 }

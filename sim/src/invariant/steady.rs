@@ -8,7 +8,7 @@ use std::time::Duration;
 use replisim::event::{Event, MasterLinkState, PsyncAnswer, ReplicaState};
 
 use super::{Found, Invariant, Sight};
-use crate::cluster::{Cluster, Limits, NodeIndex};
+use crate::cluster::{Cluster, Limits, NodeIndex, ReplicaView};
 
 /// Timeouts are looked at once a second, by a process whose timers may be late.
 const LATE: Duration = Duration::from_secs(3);
@@ -18,6 +18,8 @@ const LATE: Duration = Duration::from_secs(3);
 pub(super) struct Steady {
     /// Links lost and full syncs begun since all is calm.
     losses: BTreeMap<NodeIndex, (usize, usize)>,
+    /// When a node was last told another timeout.
+    told: BTreeMap<NodeIndex, Duration>,
 }
 
 /// Whether links of an idle master end by themselves, as it is configured.
@@ -71,6 +73,33 @@ impl Steady {
             found.violation(name, format!("begins full sync number {begun} since the last fault"));
         }
     }
+
+    /// Who is silent for too long is sent away. Who loads a snapshot shows with newlines that it
+    /// lives, which are no acks.
+    fn silent(&self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        let limit = state.limits.repl_timeout + LATE;
+        let told = self.told.get(&sight.node).copied().unwrap_or_default();
+        let loads = |view: &ReplicaView| {
+            view.node.is_some_and(|peer| cluster.nodes[peer].up && cluster.nodes[peer].loading)
+        };
+        let silent = state.replicas.values().find(|view| {
+            view.state == ReplicaState::Online
+                && !loads(view)
+                && sight.at.saturating_sub(view.acked_at.max(told)) > limit
+        });
+        if let Some(view) = silent {
+            let peer = view.node.map_or("a replica", |node| &cluster.nodes[node].name);
+            found.violation(
+                &state.name,
+                format!(
+                    "keeps {peer}, which has been silent for {:.1} s; repl-timeout is {:.0} s",
+                    sight.at.saturating_sub(view.acked_at).as_secs_f64(),
+                    state.limits.repl_timeout.as_secs_f64()
+                ),
+            );
+        }
+    }
 }
 
 impl Invariant for Steady {
@@ -90,24 +119,12 @@ impl Invariant for Steady {
             Event::PsyncAnswered { ip, answer: PsyncAnswer::Full(_), .. } => {
                 self.full_sync(cluster, ip, found);
             }
-            Event::Buffers { .. } => {
-                let limit = state.limits.repl_timeout + LATE;
-                let silent = state.replicas.values().find(|view| {
-                    view.state == ReplicaState::Online
-                        && sight.at.saturating_sub(view.acked_at) > limit
-                });
-                if let Some(view) = silent {
-                    let peer = view.node.map_or("a replica", |node| &cluster.nodes[node].name);
-                    found.violation(
-                        &state.name,
-                        format!(
-                            "keeps {peer}, which has been silent for {:.1} s; repl-timeout is {:.0} s",
-                            sight.at.saturating_sub(view.acked_at).as_secs_f64(),
-                            state.limits.repl_timeout.as_secs_f64()
-                        ),
-                    );
-                }
+            Event::Configured { changed, .. }
+                if changed.iter().any(|(name, _)| *name == "repl-timeout") =>
+            {
+                self.told.insert(sight.node, sight.at);
             }
+            Event::Buffers { .. } => self.silent(cluster, sight, found),
             _ => {}
         }
     }
