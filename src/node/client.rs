@@ -125,6 +125,8 @@ pub(crate) struct Client {
     pub(crate) monitor: bool,
     pub(crate) no_evict: bool,
     pub(crate) reply_mode: ReplyMode,
+    /// What it is sent about its subscriptions is sent in every mode.
+    pub(crate) confirmed: bool,
     pub(crate) parser: CommandParser,
     pub(crate) reply: Reply,
     /// Handed out by `take_output`, not yet reported by `wrote`, oldest first.
@@ -176,6 +178,7 @@ impl Client {
             monitor: false,
             no_evict: false,
             reply_mode: ReplyMode::On,
+            confirmed: false,
             parser: CommandParser::new(),
             reply: Reply::new(),
             outstanding: VecDeque::new(),

@@ -376,13 +376,13 @@ impl Node {
             return;
         };
         client.last_offset = offset;
-        match client.reply_mode {
-            ReplyMode::Off => client.reply.truncate(before.reply),
-            ReplyMode::SkipThis => {
-                client.reply.truncate(before.reply);
-                client.reply_mode = ReplyMode::On;
-            }
-            ReplyMode::On | ReplyMode::SkipNext => {}
+        let wanted = std::mem::take(&mut client.confirmed)
+            || matches!(client.reply_mode, ReplyMode::On | ReplyMode::SkipNext);
+        if !wanted {
+            client.reply.truncate(before.reply);
+        }
+        if client.reply_mode == ReplyMode::SkipThis {
+            client.reply_mode = ReplyMode::On;
         }
         if is_replica && client.kind == Kind::Normal {
             client.kind = Kind::Replica;

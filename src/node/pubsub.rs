@@ -115,6 +115,7 @@ impl Node {
             Topic::Shard => "ssubscribe",
         };
         let told = client.subscriptions.told(topic);
+        client.confirmed = true;
         self.reply(id, |reply| {
             reply.array_header(3);
             reply.bulk(word);
@@ -137,7 +138,10 @@ impl Node {
             if let Some(name) = &name {
                 self.stop_listening(id, topic, name);
             }
-            let told = self.clients.get(&id).map_or(0, |client| client.subscriptions.told(topic));
+            let told = self.clients.get_mut(&id).map_or(0, |client| {
+                client.confirmed = true;
+                client.subscriptions.told(topic)
+            });
             let word = match topic {
                 Topic::Channel => "unsubscribe",
                 Topic::Pattern => "punsubscribe",

@@ -1,7 +1,7 @@
 //! What a server tells of what it did (`MONITOR`, `INFO`, `CLIENT LIST`), and what it leaves
 //! undone: the same conversation with a real Redis and with ours.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use redis::Value;
@@ -219,4 +219,36 @@ fn a_reply_that_nobody_will_read_is_not_written() {
         }
         assert_eq!(server.query::<String>(&["PING"]), "PONG");
     }
+}
+
+#[test]
+fn subscriptions_are_confirmed_to_who_wants_no_replies() {
+    let Some(both) = both("subscriptions_are_confirmed_to_who_wants_no_replies", &[]) else {
+        return;
+    };
+    let lines = [
+        "CLIENT REPLY OFF",
+        "SUBSCRIBE a",
+        "SUBSCRIBE",
+        "PING",
+        "UNSUBSCRIBE a",
+        "PING",
+        "CLIENT REPLY ON",
+        "CLIENT REPLY SKIP",
+        "PSUBSCRIBE b",
+        "PUNSUBSCRIBE",
+        "CLIENT REPLY SKIP",
+        "PING",
+        "PING",
+        "QUIT",
+    ];
+    let said = both.map(|server| {
+        let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        let all = lines.map(|line| format!("{line}\r\n")).concat();
+        connection.write_all(all.as_bytes()).expect("written");
+        let mut said = String::new();
+        connection.read_to_string(&mut said).expect("the server closes after QUIT");
+        said
+    });
+    assert_eq!(said[0], said[1]);
 }
