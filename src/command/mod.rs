@@ -127,6 +127,8 @@ pub struct Effects {
     pub ready: Vec<(u32, Vec<u8>)>,
     /// Whole databases changed (`FLUSHDB`, `SWAPDB`), for `WATCH`.
     pub touched_dbs: Vec<u32>,
+    /// Streams in which a consumer came into being because it was named.
+    pub new_consumers: Vec<(u32, Vec<u8>)>,
     /// `XADD` removed entries as well.
     pub trimmed: bool,
     /// Lookups that found and did not find their key (`keyspace_hits`, `keyspace_misses`).

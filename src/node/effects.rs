@@ -179,6 +179,7 @@ fn clear(effects: &mut Effects) {
     emptied(&mut effects.touched);
     emptied(&mut effects.touched_dbs);
     emptied(&mut effects.ready);
+    emptied(&mut effects.new_consumers);
     effects.expired_apart = false;
     effects.dirty = 0;
     effects.force_propagation = false;

@@ -132,7 +132,9 @@ fn events<'a>(
     let Some(command) = args.first().and_then(|name| table::lookup(name)) else {
         return told;
     };
-    created_consumers(effects, &mut told);
+    for (db, key) in &effects.new_consumers {
+        told.push(Told { class: 't', event: "xgroup-createconsumer", db: *db, key });
+    }
     // To those who watch a stream is the same as before.
     let unseen = match (command.name, args) {
         ("xsetid", [_, key, ..]) => Some(("xsetid", *key)),
@@ -214,18 +216,6 @@ fn events<'a>(
         }
     }
     told
-}
-
-/// Consumers that came into being because they were named.
-fn created_consumers<'a>(effects: &'a Effects, told: &mut Vec<Told<'a>>) {
-    for (db, command) in &effects.rewritten {
-        if let [group, create, key, ..] = command.as_slice()
-            && group.eq_ignore_ascii_case(b"XGROUP")
-            && create.eq_ignore_ascii_case(b"CREATECONSUMER")
-        {
-            told.push(Told { class: 't', event: "xgroup-createconsumer", db: *db, key });
-        }
-    }
 }
 
 impl Node {

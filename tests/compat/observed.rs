@@ -252,3 +252,35 @@ fn subscriptions_are_confirmed_to_who_wants_no_replies() {
     });
     assert_eq!(said[0], said[1]);
 }
+
+#[test]
+fn consumers_that_come_into_being_are_told_of() {
+    let directives = ["notify-keyspace-events Kt"];
+    let Some(both) = both("consumers_that_come_into_being_are_told_of", &directives) else {
+        return;
+    };
+    let told = both.map(|server| {
+        let mut listener = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        listener.write_all(b"PSUBSCRIBE *\r\n").expect("written");
+        let mut lines = BufReader::new(listener).lines().map(|line| line.expect("a line"));
+        assert!(lines.any(|line| line == ":1"), "it listens");
+        let commands = [
+            "XGROUP CREATE s g $ MKSTREAM",
+            "XGROUP CREATECONSUMER s g bob",
+            "XADD s 1-1 f v",
+            "XREADGROUP GROUP g alice STREAMS s >",
+            "XREADGROUP GROUP g history STREAMS s 0",
+            "XREADGROUP GROUP g silent NOACK STREAMS s >",
+            "XCLAIM s g nobody 0 9-9",
+            "XCLAIM s g mike 0 1-1 FORCE",
+            "XGROUP DELCONSUMER s g lee",
+            "XAUTOCLAIM s g bob 0 1-1",
+            "XAUTOCLAIM s g jane 0 1-1",
+            "XGROUP DELCONSUMER s g bob",
+        ];
+        replies(&server, &commands);
+        server.query::<()>(&["PUBLISH", "over", "over"]);
+        lines.take_while(|line| line != "over").collect::<Vec<_>>()
+    });
+    assert_eq!(told[0], told[1]);
+}

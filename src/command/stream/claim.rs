@@ -152,6 +152,18 @@ fn check_group(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<StreamValue, Comman
     }
 }
 
+/// Whether the consumer who claims is there already.
+fn is_known(stream: &StreamValue, args: &Args<'_>) -> bool {
+    stream.group(args[2]).is_some_and(|group| group.consumers().contains_key(args[3]))
+}
+
+/// Who claims something comes into being with it.
+fn tell_new_consumer(ctx: &mut Ctx<'_>, args: &Args<'_>, known: bool, claimed: &[Claimed]) {
+    if !known && claimed.iter().any(|claim| matches!(claim, Claimed::Entry(..))) {
+        ctx.effects.new_consumers.push((ctx.db, args[1].to_vec()));
+    }
+}
+
 fn forward_all(ctx: &mut Ctx<'_>, args: &Args<'_>, last_id: StreamId, claimed: &[Claimed]) {
     for claim in claimed {
         let (id, pending) = match claim {
@@ -182,7 +194,7 @@ fn reply_claimed(ctx: &mut Ctx<'_>, claimed: &[Claimed], only_ids: bool) {
 }
 
 pub fn claim(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    drop(check_group(ctx, args)?);
+    let known = is_known(&check_group(ctx, args)?, args);
     let idle_ms = min_idle(args[4], "XCLAIM")?;
     let options = claim_options(ctx, args)?;
     let now_ms = ctx.now.unix_ms;
@@ -205,6 +217,7 @@ pub fn claim(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     let Some((claimed, advanced, (last_id, entries_read))) = claimed else {
         return Ok(());
     };
+    tell_new_consumer(ctx, args, known, &claimed);
     forward_all(ctx, args, last_id, &claimed);
     if advanced && claimed.is_empty() {
         forward_position(ctx, args[1], args[2], last_id, entries_read);
@@ -243,6 +256,7 @@ pub fn autoclaim(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     };
     let last_id = group.last_id;
     let pending = group.pending().clone();
+    let known = is_known(&stream, args);
     drop(stream);
     let now_ms = ctx.now.unix_ms;
     let mut waiting = pending.range(from..).map(|(id, _)| *id);
@@ -269,6 +283,7 @@ pub fn autoclaim(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         .collect();
     ctx.reply.array_header(gone.len());
     gone.into_iter().for_each(|id| reply_id(ctx, id));
+    tell_new_consumer(ctx, args, known, &claimed);
     forward_all(ctx, args, last_id, &claimed);
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         let request = Request { key, group, consumer, count, no_ack: options.no_ack };
         ctx.reply.array_header(2);
         ctx.reply.bulk(key);
-        forward_new_consumer(ctx, &request);
+        tell_new_consumer(ctx, &request);
         if id == b">" {
             deliver(ctx, &request);
         } else {
@@ -73,11 +73,14 @@ fn no_group(ctx: &Ctx<'_>, key: &[u8], group: &[u8]) -> CommandError {
     ))
 }
 
-/// With `NOACK` nothing else tells replicas of a consumer that is made here.
-fn forward_new_consumer(ctx: &mut Ctx<'_>, request: &Request<'_>) {
+/// A consumer is made here. With `NOACK` nothing else tells replicas of it.
+fn tell_new_consumer(ctx: &mut Ctx<'_>, request: &Request<'_>) {
     let stream = stored(ctx, request.key).ok().flatten();
     let known = stream.and_then(|stream| stream.group(request.group));
     let is_new = known.is_some_and(|it| !it.consumers().contains_key(request.consumer));
+    if is_new {
+        ctx.effects.new_consumers.push((ctx.db, request.key.to_vec()));
+    }
     if request.no_ack && is_new {
         let args: [&[u8]; 5] =
             [b"XGROUP", b"CREATECONSUMER", request.key, request.group, request.consumer];
