@@ -264,12 +264,18 @@ impl Server {
     /// A field of `INFO`, or an empty text.
     #[track_caller]
     pub fn info(&self, field: &str) -> String {
-        let info: String = self.query(&["INFO"]);
-        info.lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
-            .unwrap_or_default()
-            .trim_end()
-            .to_owned()
+        match self.try_info(field) {
+            Ok(value) => value,
+            Err(error) => panic!("INFO: {error}"),
+        }
+    }
+
+    /// The same, where the connection may be lost.
+    pub fn try_info(&self, field: &str) -> RedisResult<String> {
+        let info: String = self.try_query(&["INFO"])?;
+        let mut lines = info.lines();
+        let value = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(value.unwrap_or_default().trim_end().to_owned())
     }
 
     /// `DEBUG DIGEST`.
