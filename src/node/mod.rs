@@ -545,6 +545,11 @@ impl Node {
         self.stream_is_over(now, job, result);
     }
 
+    /// A part of what is being received has been written or decoded.
+    pub fn receiving(&mut self, now: Now) {
+        self.receive_goes_on(now);
+    }
+
     /// What was to be received is written, or could not be.
     pub fn received(&mut self, now: Now, result: Result<(), LoadError>) {
         self.receive_is_over(now, result);

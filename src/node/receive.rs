@@ -38,6 +38,11 @@ impl Node {
         self.actions.push_back(Action::Receive(Receive::Begin { length_bytes, dir, temp_file }));
     }
 
+    pub(super) fn receive_goes_on(&mut self, now: Now) {
+        let decoding = self.persist.receiving.is_empty();
+        self.replication.receiving(now.mono, decoding);
+    }
+
     pub(super) fn receive_is_over(&mut self, now: Now, result: Result<(), LoadError>) {
         if self.hold_received(&result) {
             return;

@@ -279,7 +279,11 @@ impl Replication {
 
     fn begin_transfer(&mut self, history: Option<(ReplicationId, Offset)>) {
         if let Some(master) = &mut self.upstream {
-            master.phase = Phase::Transfer(Box::new(Transfer { history, payload: Payload::new() }));
+            master.phase = Phase::Transfer(Box::new(Transfer {
+                history,
+                payload: Payload::new(),
+                decoding: false,
+            }));
         }
         self.link_event("");
     }

@@ -54,6 +54,8 @@ type NewHistory = Option<(ReplicationId, Offset)>;
 pub(super) struct Transfer {
     pub(super) history: NewHistory,
     pub(super) payload: Payload,
+    /// What comes is decoded as it comes: this may take long, and the master is told of it.
+    pub(super) decoding: bool,
 }
 
 #[derive(Debug)]
@@ -263,6 +265,17 @@ impl Replication {
             }));
         }
         self.emit(Output::ReceiveEnd);
+    }
+
+    /// What has come of the snapshot is being dealt with. As long as this goes on the master is not
+    /// silent, it is not read from. `decoding`: into the dataset, not to a file.
+    pub fn receiving(&mut self, now: Mono, decoding: bool) {
+        if let Some(master) = &mut self.upstream
+            && let Phase::Transfer(transfer) = &mut master.phase
+        {
+            transfer.decoding = decoding;
+            master.last_io = now;
+        }
     }
 
     /// What [`Output::ReceiveEnd`] asked is known: all of the snapshot is kept, or why it is not.
@@ -491,6 +504,9 @@ impl Replication {
             Some(Phase::Received(loading) | Phase::Loading(loading))
                 if loading.closed.is_none() =>
             {
+                self.emit(Output::ToMaster(b"\n".to_vec()));
+            }
+            Some(Phase::Transfer(transfer)) if transfer.decoding => {
                 self.emit(Output::ToMaster(b"\n".to_vec()));
             }
             _ => {}

@@ -18,6 +18,11 @@ use crate::node::{LoadError, LoadedData, Node, Receive};
 
 /// Bytes of a snapshot that may wait for the disk before the link to the master stops reading.
 const HELD_BYTES: usize = 256 * 1024;
+
+/// Bytes decoded at once; the node hears of each such step. Small, as a key may take long
+/// (`key-load-delay`).
+const DECODED_BYTES: usize = 16 * 1024;
+
 /// The node's name for the load that ends a full sync.
 const FULL_SYNC_JOB: u64 = 0;
 
@@ -117,13 +122,22 @@ impl<E: Env> Reception<E> {
                     self.fail(shell, error).await;
                 }
             }
-            Receive::Data(bytes) => {
-                let length = bytes.len();
-                if let Err(error) = self.data(shell, bytes).await {
-                    self.fail(shell, error).await;
+            Receive::Data(mut bytes) => {
+                while !bytes.is_empty() {
+                    let most = match self.sink {
+                        Sink::Memory(..) => DECODED_BYTES,
+                        _ => usize::MAX,
+                    };
+                    let part = bytes.split_to(bytes.len().min(most));
+                    let length = part.len();
+                    if let Err(error) = self.data(shell, part).await {
+                        self.fail(shell, error).await;
+                    }
+                    let held = &shell.inbox.held_bytes;
+                    held.set(held.get().saturating_sub(length));
+                    shell.awake().await;
+                    shell.with(|node, now| node.receiving(now));
                 }
-                let held = &shell.inbox.held_bytes;
-                held.set(held.get().saturating_sub(length));
             }
             Receive::End => {
                 let received = self.received();
