@@ -65,6 +65,8 @@ pub(super) fn add(
                 builder = builder.step(&at, order(name, line));
             }
             builder = builder
+                // One may wait for its replicas for longer than all this takes.
+                .step(&at, order(name, "SHUTDOWN ABORT"))
                 .step(&at, order(name, "FAILOVER ABORT"))
                 // After a save that failed (the disk was full) a node refuses writes and PINGs,
                 // and so replicas, until one works. Nothing but an operator makes it try again

@@ -52,7 +52,8 @@ pub(super) fn common(
         builder = builder.config("rdb-key-save-delay", delay.as_str());
     }
     if dice.chance(0.2) {
-        let delay = dice.magnitude(100, 30_000).to_string();
+        // All keys together: less than the operator goes on giving orders at the end.
+        let delay = dice.magnitude(100, 10_000).to_string();
         builder = builder.config("key-load-delay", delay.as_str());
     }
     if dice.chance(0.15) {

@@ -20,6 +20,8 @@ pub(super) struct Steady {
     losses: BTreeMap<NodeIndex, (usize, usize)>,
     /// When a node was last told another timeout.
     told: BTreeMap<NodeIndex, Duration>,
+    /// When a node last ended a load.
+    loaded: BTreeMap<NodeIndex, Duration>,
 }
 
 /// Whether links of an idle master end by themselves, as it is configured.
@@ -83,10 +85,14 @@ impl Steady {
         let loads = |view: &ReplicaView| {
             view.node.is_some_and(|peer| cluster.nodes[peer].up && cluster.nodes[peer].loading)
         };
+        let heard_at = |view: &ReplicaView| {
+            let loaded = view.node.and_then(|peer| self.loaded.get(&peer));
+            view.acked_at.max(told).max(loaded.copied().unwrap_or_default())
+        };
         let silent = state.replicas.values().find(|view| {
             view.state == ReplicaState::Online
                 && !loads(view)
-                && sight.at.saturating_sub(view.acked_at.max(told)) > limit
+                && sight.at.saturating_sub(heard_at(view)) > limit
         });
         if let Some(view) = silent {
             let peer = view.node.map_or("a replica", |node| &cluster.nodes[node].name);
@@ -123,6 +129,9 @@ impl Invariant for Steady {
                 if changed.iter().any(|(name, _)| *name == "repl-timeout") =>
             {
                 self.told.insert(sight.node, sight.at);
+            }
+            Event::Loaded { .. } => {
+                self.loaded.insert(sight.node, sight.at);
             }
             Event::Buffers { .. } => self.silent(cluster, sight, found),
             _ => {}

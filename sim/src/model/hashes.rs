@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::reply::{self, Answer, bulk, count, error, in_any_order, push_bulk, real, real_text};
+use super::reply::{
+    self, Answer, bulk, count, error, in_any_order, is_exact, push_bulk, real, real_text,
+};
 use super::{Data, Entry, Outcome, Step, integer, number};
 
 type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -101,6 +103,9 @@ impl Step<'_> {
                 let Some(start) = start else {
                     return Ok(error("ERR hash value is not a float"));
                 };
+                if !is_exact(start, by) {
+                    return Ok(Answer::Unknown);
+                }
                 let sum = real_text(start + by);
                 hash.insert(field.to_vec(), sum.clone());
                 self.put(key, Data::Hash(hash), at);

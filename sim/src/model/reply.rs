@@ -126,6 +126,12 @@ pub(super) fn real(bytes: &[u8]) -> Option<f64> {
     std::str::from_utf8(bytes).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// Whether these add up to what Redis makes of them, which reckons with more digits.
+pub(super) fn is_exact(a: f64, b: f64) -> bool {
+    const QUARTERS: f64 = (1_u64 << 50) as f64;
+    [a, b, a + b].iter().all(|number| number.abs() < QUARTERS)
+}
+
 /// As Redis writes it, for the numbers that the workload uses.
 pub(super) fn real_text(number: f64) -> Vec<u8> {
     format!("{number}").into_bytes()

@@ -1,6 +1,6 @@
 //! Strings and counters.
 
-use super::reply::{Answer, bulk, count, error, push_bulk, real, real_text};
+use super::reply::{Answer, bulk, count, error, is_exact, push_bulk, real, real_text};
 use super::{Data, Entry, Expiry, Outcome, Step, integer, number, ok, reply};
 
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -102,6 +102,9 @@ impl Step<'_> {
                 let (Some(start), Some(by)) = (start, real(by)) else {
                     return Ok(error("ERR value is not a valid float"));
                 };
+                if !is_exact(start, by) {
+                    return Ok(Answer::Unknown);
+                }
                 let sum = real_text(start + by);
                 self.put_text(key, sum.clone(), expiry_ms);
                 Ok(bulk(Some(&sum)))
