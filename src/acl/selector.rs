@@ -9,7 +9,7 @@ use std::fmt;
 use super::{CATEGORIES, Refusal};
 use crate::command::key_spec::KeyUse;
 use crate::command::table::{self, Command, Flags, Group};
-use crate::command::{Call, glob, subcommands};
+use crate::command::{Call, glob};
 
 pub(super) const UNKNOWN: &str = "Unknown command or category name in ACL";
 pub(super) const SYNTAX: &str = "Syntax error";
@@ -371,14 +371,14 @@ fn parse_what(what: &str, allow: bool) -> Result<What, &'static str> {
     };
     if let Some((container, inner)) = name.split_once('|') {
         let exists = table::lookup(container.as_bytes())
-            .is_some_and(|command| subcommands::of(command).iter().any(|row| row.name == inner));
+            .is_some_and(|command| command.subcommands.iter().any(|row| row.name == inner));
         return Err(if allow && exists { DEEP } else { UNKNOWN });
     }
     let command = table::lookup(name.as_bytes()).ok_or(UNKNOWN)?;
     let Some(part) = part else {
         return Ok(What::Command(command.name));
     };
-    let inner = subcommands::of(command);
+    let inner = command.subcommands;
     if let Some(row) = inner.iter().find(|row| row.name == part) {
         return Ok(What::Subcommand(command.name, row.name));
     }

@@ -38,7 +38,7 @@ impl Call {
     /// Every command, each followed by its subcommands.
     pub fn all() -> impl Iterator<Item = Self> {
         table::all().flat_map(|command| {
-            let inner = subcommands::of(command).iter();
+            let inner = command.subcommands.iter();
             let inner = inner.map(move |row| Self { command, subcommand: Some(row) });
             std::iter::once(Self { command, subcommand: None }).chain(inner)
         })
@@ -59,9 +59,14 @@ impl Call {
         }
     }
 
-    /// Of the command, and of the subcommand (empty: none).
-    pub(crate) fn names(&self) -> (&'static str, &'static str) {
-        (self.command.name, self.subcommand.map_or("", |subcommand| subcommand.name))
+    /// Its place in [`Call::all`], for tables by call.
+    pub(crate) fn number(&self) -> usize {
+        let Some(subcommand) = self.subcommand else {
+            return self.command.number;
+        };
+        let mut rows = self.command.subcommands.iter();
+        let row = rows.position(|row| row.name == subcommand.name);
+        self.command.number + 1 + row.expect("a subcommand is one of its command's own")
     }
 
     /// Number of arguments, names included; negative: at least so many.

@@ -378,8 +378,7 @@ fn modules(_: &Node, _: Now, out: &mut String) {
 
 fn commandstats(node: &Node, _: Now, out: &mut String) {
     line!(out, "# Commandstats");
-    for (names, stats) in &node.stats.per_command {
-        let name = full_name(names);
+    for (name, stats) in node.stats.commands() {
         line!(
             out,
             "cmdstat_{name}:calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
@@ -399,22 +398,14 @@ fn latencystats(node: &Node, _: Now, out: &mut String) {
         return;
     }
     let percents = &node.config.latency_tracking_info_percentiles.0;
-    for (names, stats) in &node.stats.per_command {
+    for (name, stats) in node.stats.commands() {
         if stats.durations.calls() > 0 {
             let shown = percents
                 .iter()
                 .map(|percent| format!("p{percent}={:.3}", stats.durations.percentile(*percent)));
             let shown = shown.collect::<Vec<_>>().join(",");
-            line!(out, "latency_percentiles_usec_{}:{shown}", full_name(names));
+            line!(out, "latency_percentiles_usec_{name}:{shown}");
         }
-    }
-}
-
-/// Of a command and a subcommand, as [`Stats`](crate::node) has them.
-fn full_name((command, subcommand): &(&str, &str)) -> String {
-    match *subcommand {
-        "" => (*command).to_owned(),
-        subcommand => format!("{command}|{subcommand}"),
     }
 }
 

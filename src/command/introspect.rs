@@ -93,7 +93,7 @@ fn describe(reply: &mut Reply, call: &Call) {
     specs.iter().for_each(|spec| describe_keys(reply, spec));
     let within = match call.subcommand {
         Some(_) => &[],
-        None => subcommands::of(call.command),
+        None => call.command.subcommands,
     };
     reply.array_header(within.len());
     for subcommand in within {
@@ -264,7 +264,7 @@ fn list(reply: &mut Reply, args: &Args<'_>) -> Outcome {
     for command in table::all() {
         let whole = Call { command, subcommand: None };
         names.extend(filter.keeps(&whole).then(|| whole.full_name()));
-        for subcommand in subcommands::of(command) {
+        for subcommand in command.subcommands {
             let call = Call { command, subcommand: Some(subcommand) };
             names.extend(filter.keeps(&call).then(|| call.full_name()));
         }

@@ -1,7 +1,6 @@
 //! `LATENCY`: what took long, kind by kind, and how long each command takes (Redis: latency.c).
 
 use super::admin::{Subcommand, error, help, node, row, subcommand};
-use super::subcommands;
 use super::table::{self, Command, Flags, Group};
 use super::{Args, Call, Outcome, printable};
 use crate::codec::resp::Reply;
@@ -105,7 +104,7 @@ fn histogram(node: &mut Node, id: ClientId, names: &Args<'_>) {
         names.iter().filter_map(|name| Call::named(name)).collect()
     };
     calls = calls.into_iter().flat_map(with_subcommands).collect();
-    let of = |call: &Call| Some(node.stats.per_command.get(&call.names())?.durations.clone());
+    let of = |call: &Call| Some(node.stats.of(call)?.durations.clone());
     let found: Vec<(String, Histogram)> = calls
         .iter()
         .filter_map(|call| Some((call.full_name(), of(call)?)))
@@ -132,7 +131,7 @@ fn histogram(node: &mut Node, id: ClientId, names: &Args<'_>) {
 fn with_subcommands(call: Call) -> Vec<Call> {
     let within = match call.subcommand {
         Some(_) => &[],
-        None => subcommands::of(call.command),
+        None => call.command.subcommands,
     };
     let inside = |row| Call { command: call.command, subcommand: Some(row) };
     std::iter::once(call).chain(within.iter().map(inside)).collect()

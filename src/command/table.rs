@@ -2,13 +2,15 @@
 //! its keys are, and who handles it.
 //!
 //! Each family file lists its own in a `COMMANDS` slice; `FAMILIES` collects them. Lookup is
-//! one hash and, nearly always, one comparison: the index is computed by the compiler.
+//! one hash and, nearly always, one comparison: the table in one piece, each row with its number
+//! and its subcommands, and the index are computed by the compiler.
 //!
 //! Must never: know what a command does. A rule that holds for a kind of commands (writes on a
 //! read-only replica, commands while loading) is a [`Flags`] bit here and is enforced by the node.
 
 use super::call::Call;
 use super::key_spec::Keys;
+use super::subcommands::{self, Subcommand};
 use super::{Ctx, Handler, Outcome};
 
 /// All families.
@@ -223,6 +225,7 @@ impl Group {
 }
 
 /// A row of the table.
+#[derive(Clone, Copy)]
 pub struct Command {
     /// In lower case.
     pub name: &'static str,
@@ -242,6 +245,10 @@ pub struct Command {
     pub handler: Handler,
     /// ACL categories in place of its group's own.
     categories: Option<&'static [&'static str]>,
+    /// Its subcommands; none if it is no container.
+    pub subcommands: &'static [Subcommand],
+    /// Its place among all calls there are, see [`Call::number`].
+    pub(super) number: usize,
 }
 
 impl Command {
@@ -255,8 +262,19 @@ impl Command {
         summary: &'static str,
         handler: Handler,
     ) -> Self {
-        let (keys, categories) = (&[], None);
-        Self { name, arity, flags, keys, group, since, summary, handler, categories }
+        Self {
+            name,
+            arity,
+            flags,
+            keys: &[],
+            group,
+            since,
+            summary,
+            handler,
+            categories: None,
+            subcommands: &[],
+            number: 0,
+        }
     }
 
     /// The same with keys.
@@ -312,12 +330,17 @@ macro_rules! data {
 }
 pub(super) use data;
 
+/// Number of commands.
+const COUNT: usize = count();
+/// All commands, family by family.
+static COMMANDS: [Command; COUNT] = commands();
+
 /// Slots of the index; a power of two, at least twice the number of commands.
 const SLOTS: usize = 1024;
 /// Marks an empty slot.
-const EMPTY: (u8, u8) = (u8::MAX, u8::MAX);
-/// Family and row of each command, at the slot of its name or (linear probing) the next free one.
-static INDEX: [(u8, u8); SLOTS] = index();
+const EMPTY: u16 = u16::MAX;
+/// Row of each command, at the slot of its name or (linear probing) the next free one.
+static INDEX: [u16; SLOTS] = index();
 
 const fn slot_of(name: &[u8]) -> usize {
     // FNV-1a over the lower-case name: no seed, the same in every run.
@@ -330,23 +353,46 @@ const fn slot_of(name: &[u8]) -> usize {
     (hash ^ (hash >> 15)) as usize % SLOTS
 }
 
-const fn index() -> [(u8, u8); SLOTS] {
-    let mut slots = [EMPTY; SLOTS];
-    let mut used = 0;
+const fn count() -> usize {
+    let mut count = 0;
+    let mut family = 0;
+    while family < FAMILIES.len() {
+        count += FAMILIES[family].len();
+        family += 1;
+    }
+    count
+}
+
+const fn commands() -> [Command; COUNT] {
+    let mut all = [FAMILIES[0][0]; COUNT];
+    let (mut at, mut number) = (0, 0);
     let mut family = 0;
     while family < FAMILIES.len() {
         let mut row = 0;
         while row < FAMILIES[family].len() {
-            let mut slot = slot_of(FAMILIES[family][row].name.as_bytes());
-            while slots[slot].0 != u8::MAX {
-                slot = (slot + 1) % SLOTS;
-            }
-            assert!(family < 255 && row < 255 && used < SLOTS / 2);
-            slots[slot] = (family as u8, row as u8);
-            used += 1;
+            let command = FAMILIES[family][row];
+            let subcommands = subcommands::of_name(command.name);
+            all[at] = Command { subcommands, number, ..command };
+            number += 1 + subcommands.len();
+            at += 1;
             row += 1;
         }
         family += 1;
+    }
+    all
+}
+
+const fn index() -> [u16; SLOTS] {
+    const { assert!(COUNT <= SLOTS / 2, "the index would be slow") };
+    let mut slots = [EMPTY; SLOTS];
+    let mut row = 0;
+    while row < COUNT {
+        let mut slot = slot_of(COMMANDS[row].name.as_bytes());
+        while slots[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        slots[slot] = row as u16;
+        row += 1;
     }
     slots
 }
@@ -355,11 +401,7 @@ const fn index() -> [(u8, u8); SLOTS] {
 pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     let mut slot = slot_of(name);
     loop {
-        let (family, row) = INDEX[slot];
-        if (family, row) == EMPTY {
-            return None;
-        }
-        let command = &FAMILIES[family as usize][row as usize];
+        let command = COMMANDS.get(usize::from(INDEX[slot]))?;
         if command.name.as_bytes().eq_ignore_ascii_case(name) {
             return Some(command);
         }
@@ -369,7 +411,7 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
 
 /// All commands, family by family.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    FAMILIES.iter().copied().flatten()
+    COMMANDS.iter()
 }
 
 #[cfg(test)]
@@ -392,13 +434,18 @@ mod tests {
     }
 
     #[test]
+    fn every_call_has_a_number_of_its_own_in_order() {
+        let numbers: Vec<usize> = Call::all().map(|call| call.number()).collect();
+        assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn no_command_is_far_from_its_slot() {
         let probes = |command: &Command| {
             let mut slot = slot_of(command.name.as_bytes());
             let mut steps = 0;
             loop {
-                let (family, row) = INDEX[slot];
-                if FAMILIES[family as usize][row as usize].name == command.name {
+                if COMMANDS[usize::from(INDEX[slot])].name == command.name {
                     return steps;
                 }
                 steps += 1;

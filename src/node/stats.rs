@@ -42,8 +42,8 @@ pub(crate) struct Stats {
     pub(crate) unexpected_error_replies: u64,
     pub(crate) reads: u64,
     pub(crate) writes: u64,
-    /// By command and subcommand (empty: none): a container has no calls of its own.
-    pub(crate) per_command: BTreeMap<(&'static str, &'static str), CommandStats>,
+    /// By [`Call::number`], as far as one was needed: a container has no calls of its own.
+    per_command: Vec<CommandStats>,
     pub(crate) per_error: BTreeMap<String, u64>,
 }
 
@@ -60,6 +60,23 @@ impl Stats {
 
     /// The counters of a command.
     pub(crate) fn command(&mut self, call: Call) -> &mut CommandStats {
-        self.per_command.entry(call.names()).or_default()
+        let number = call.number();
+        if self.per_command.len() <= number {
+            self.per_command.resize_with(number + 1, CommandStats::default);
+        }
+        &mut self.per_command[number]
+    }
+
+    /// What was counted of a command, if it was ever called or refused.
+    pub(crate) fn of(&self, call: &Call) -> Option<&CommandStats> {
+        self.per_command.get(call.number()).filter(|counted| **counted != CommandStats::default())
+    }
+
+    /// Every command that was called or refused, in the order of the names.
+    pub(crate) fn commands(&self) -> Vec<(String, &CommandStats)> {
+        let counted = |call: Call| Some((call.full_name(), self.of(&call)?));
+        let mut all: Vec<_> = Call::all().filter_map(counted).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 }
