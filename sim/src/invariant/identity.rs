@@ -1,9 +1,9 @@
 //! *identity*: what a node says of its own past is true. Its second id names a history that its
 //! own is a continuation of, and after a change of id the one it had until then; a snapshot carries
-//! a position only where writes are counted, and the backlog, which the id goes with, stays for its
-//! time.
+//! a position where writes are counted, and nowhere else; the backlog, which the id goes with, stays
+//! for its time, and each has an id of its own.
 
-use replisim::event::{Event, Role};
+use replisim::event::{Event, MasterLinkState, Role};
 use replisim::replication::{Offset, ReplicationId};
 
 use super::{Found, Invariant, Sight};
@@ -39,6 +39,24 @@ fn expired_too_early(state: &NodeState, sight: &Sight<'_>) -> Option<String> {
     })
 }
 
+/// Between one backlog and the next nobody counts the writes: under one id an offset would then name
+/// several datasets.
+fn keeps_id(state: &NodeState, event: &Event<'_>) -> Option<String> {
+    let Event::Identity { id, cause: cause @ ("backlog-created" | "backlog-expired"), .. } = event
+    else {
+        return None;
+    };
+    (state.id == Some(*id)).then(|| format!("{cause}: its id is still {id}"))
+}
+
+/// Whether the node knows its position, and is to write it into its snapshots.
+fn knows_position(state: &NodeState) -> bool {
+    match state.role {
+        Role::Master => state.held_from.is_some(),
+        Role::Replica => state.has_position && state.master_link == MasterLinkState::Connected,
+    }
+}
+
 /// What a node has to remember of its past when its id changes for one that goes on with it: what it
 /// forgets costs its replicas full syncs.
 fn must_remember(state: &NodeState, event: &Event<'_>) -> Option<(ReplicationId, Offset)> {
@@ -69,7 +87,8 @@ impl Invariant for Identity {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
-        if let Some(text) = forgets(state, sight.event) {
+        let wrong = [forgets(state, sight.event), keeps_id(state, sight.event)];
+        for text in wrong.into_iter().flatten() {
             found.violation(&state.name, text);
         }
         match sight.event {
@@ -105,6 +124,10 @@ impl Invariant for Identity {
                         "its snapshot names position {id}:{offset}, but writes are not counted"
                     ),
                 );
+            }
+            Event::SnapshotTaken { id: None, .. } if knows_position(state) => {
+                let text = "its snapshot does not say at which position it was taken";
+                found.violation(&state.name, text.to_owned());
             }
             _ => {}
         }
