@@ -32,10 +32,14 @@ pub fn header(scenario: &str, seed: u64) -> Value {
     })
 }
 
-/// Whether a line is the first of a trace file.
-pub fn is_header(line: &str) -> bool {
+/// Whether a line is the first of the trace file of this run.
+pub fn is_header_of(line: &str, scenario: &str, seed: u64) -> bool {
     let value = serde_json::from_str::<Value>(line);
-    value.is_ok_and(|value| value["kind"] == "header")
+    value.is_ok_and(|value| {
+        value["kind"] == "header"
+            && value["scenario"] == scenario
+            && value["seed"].as_str().and_then(|text| text.parse().ok()) == Some(seed)
+    })
 }
 
 /// One event as a line.

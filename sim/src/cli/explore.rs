@@ -254,6 +254,13 @@ impl Session {
         }
         let path = findings::capsule(&self.out, cause);
         capsule::write(&path, &scenario, &report).map_err(Stop::Usage)?;
+        // An earlier campaign may have made another run of this group small.
+        for name in findings::FILES_OF_A_GROUP.iter().filter(|name| name.starts_with("shrunk")) {
+            let stale = path.with_file_name(name);
+            findings::remove(&stale).map_err(|error| {
+                Stop::Usage(format!("cannot remove {}: {error}", stale.display()))
+            })?;
+        }
         super::replay::write_trace(&path, &report)
     }
 

@@ -15,6 +15,14 @@ pub(super) const FILE: &str = "report.txt";
 pub(super) const FILES_OF_A_GROUP: [&str; 4] =
     ["capsule.toml", "capsule.trace.jsonl", "shrunk.toml", "shrunk.trace.jsonl"];
 
+/// Removes a file, if it is there.
+pub(super) fn remove(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// How a campaign ends: a run that differed from itself is worse than one that failed.
 pub(super) fn exit_code(findings: &Findings) -> u8 {
     if findings.parted_runs > 0 { 3 } else { u8::from(findings.groups.failures() > 0) }

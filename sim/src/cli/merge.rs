@@ -19,25 +19,31 @@ pub(super) struct MergeArgs {
 }
 
 pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Stop> {
-    let (mut merger, mut from) = (Merger::default(), BTreeMap::new());
+    // A run may be in several folders, and what was kept of it in some of them only.
+    let (mut merger, mut from) = (Merger::default(), BTreeMap::<Key, Vec<&Path>>::new());
     for dir in &args.dirs {
-        let mut new = |key: &Key| {
-            from.insert(key.clone(), dir.as_path());
-        };
-        merger.read(dir, &mut new).map_err(Stop::Usage)?;
+        let mut seen = |key: &Key| from.entry(key.clone()).or_default().push(dir);
+        merger.read(dir, &mut seen).map_err(Stop::Usage)?;
     }
     let mut all = Findings::default();
     let mut examples = BTreeMap::new();
     for (key, line) in &merger.lines {
         if let Some(cause) = all.add(line.run.clone()) {
-            examples.insert(cause, from[key]);
+            examples.insert(cause, &from[key]);
         }
     }
-    for (cause, dir) in examples {
+    for (cause, dirs) in examples {
         let to = findings::capsule(&args.out, &cause);
         for name in findings::FILES_OF_A_GROUP {
-            let from = findings::capsule(dir, &cause).with_file_name(name);
-            copy(&from, &to.with_file_name(name)).map_err(Stop::Usage)?;
+            let file = |dir: &&Path| findings::capsule(dir, &cause).with_file_name(name);
+            let from = dirs.iter().map(file).find(|file| file.exists());
+            bring(from.as_deref(), &to.with_file_name(name)).map_err(Stop::Usage)?;
+        }
+        if !to.exists() {
+            let name = cause.slug();
+            anstream::eprintln!(
+                "no capsule of {name} in any of the folders: explore its seed again"
+            );
         }
     }
     merger
@@ -47,13 +53,16 @@ pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::from(findings::exit_code(&all)))
 }
 
-/// Copies a file; one that is not there (its process was killed before) is no reason to stop.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let same = from.canonicalize().ok().is_some_and(|path| to.canonicalize().ok() == Some(path));
-    if same || !from.exists() {
+/// Copies a file. Where there is none (its process was killed before), one of another run is not
+/// left in its place.
+fn bring(from: Option<&Path>, to: &Path) -> Result<(), String> {
+    let fail = |error: std::io::Error| format!("cannot write {}: {error}", to.display());
+    let Some(from) = from else {
+        return findings::remove(to).map_err(fail);
+    };
+    if from.canonicalize().ok().is_some_and(|path| to.canonicalize().ok() == Some(path)) {
         return Ok(());
     }
-    let fail = |error: std::io::Error| format!("cannot write {}: {error}", to.display());
     if let Some(folder) = to.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }

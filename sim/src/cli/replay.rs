@@ -10,6 +10,7 @@ use super::Stop;
 use crate::explore::capsule::{self, Replay};
 use crate::report::{Outcome, RunReport, events, human, seconds};
 use crate::run::{RunFn, RunOptions};
+use crate::scenario::Scenario;
 use crate::trace::{self, first_difference};
 
 #[derive(Debug, clap::Args)]
@@ -58,22 +59,29 @@ pub(super) fn write_trace(file: &Path, report: &RunReport) -> Result<(), Stop> {
     capsule::write_text(&trace_of(file), &text).map_err(Stop::Usage)
 }
 
-/// The trace beside a capsule, without the header that one written by `run` has.
-fn old_trace(file: &Path) -> Result<Option<Vec<String>>, Stop> {
-    for path in [trace_of(file), file.with_file_name(TRACE_OF_A_RUN)] {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let header = text.lines().next().is_some_and(trace::is_header);
-                let lines = text.lines().skip(usize::from(header));
-                return Ok(Some(lines.map(str::to_owned).collect()));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(Stop::Usage(format!("cannot read {}: {error}", path.display())));
-            }
+/// The trace beside a capsule: its own, or the one that `run` wrote, if that is of the same run.
+/// One that cannot be read is said to be so, and does without.
+fn old_trace(file: &Path, scenario: &Scenario) -> Option<Vec<String>> {
+    let read = |path: &Path| match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            anstream::eprintln!("cannot read {}: {error}", path.display());
+            None
         }
+    };
+    if let Some(text) = read(&trace_of(file)) {
+        return Some(text.lines().map(str::to_owned).collect());
     }
-    Ok(None)
+    let text = read(&file.with_file_name(TRACE_OF_A_RUN))?;
+    let named = scenario.capsule.as_ref().and_then(|capsule| capsule.scenario.as_deref());
+    let [seed] = scenario.default_seeds()[..] else {
+        return None;
+    };
+    let mut lines = text.lines();
+    let header = lines.next()?;
+    trace::is_header_of(header, named.unwrap_or(&scenario.name), seed.0)
+        .then(|| lines.map(str::to_owned).collect())
 }
 
 pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
@@ -86,7 +94,7 @@ pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
         let names: Vec<&str> = scenario.nodes.keys().map(|name| name.as_str()).collect();
         return Err(Stop::Usage(format!("there is no node `{name}`, only {}", names.join(", "))));
     }
-    let old = if args.until.is_none() { old_trace(&args.file)? } else { None };
+    let old = if args.until.is_none() { old_trace(&args.file, &scenario) } else { None };
     let options = RunOptions {
         story: args.verbose == Some(Verbose::Story),
         keep_trace: old.is_some() || matches!(args.verbose, Some(Verbose::Node(_))),
@@ -135,7 +143,7 @@ fn compared(out: &mut dyn io::Write, replay: &Replay, old: Option<&[String]>) ->
     }
     let why = match (replay.nondeterministic, replay.same_commit) {
         (true, _) => "it is not deterministic: two runs of it differ now",
-        (false, true) => "the code has changed since then, though not its commit",
+        (false, true) => "the code or this file has changed since then, though not the commit",
         (false, false) => "the code has changed since then: it is of another commit",
     };
     writeln!(out, "  {why}")?;

@@ -125,6 +125,17 @@ pub fn replay(scenario: &Scenario, run: RunFn, options: &RunOptions) -> Result<R
     let [seed] = seeds[..] else {
         return Err(format!("a capsule has one seed in [run], not {}", seeds.len()));
     };
+    let recorded = [&capsule.violated, &capsule.trace_hash].into_iter().flatten().count();
+    if recorded == 0 && capsule.at.is_none() {
+        return Err("its [capsule] section does not say what happened: there is nothing to \
+                    compare with"
+            .to_owned());
+    }
+    if let Some(hash) = &capsule.trace_hash
+        && !(hash.len() == 16 && hash.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    {
+        return Err(format!("trace-hash is 16 hexadecimal digits, not {hash:?}"));
+    }
     let report = run_caught(run, scenario, seed, options);
     let mut differences = Vec::new();
     let mut compare = |what: &str, then: Option<String>, now: String| {

@@ -87,7 +87,7 @@ pub struct Line {
 /// What names a run.
 pub type Key = (Part, u64);
 
-/// Writes the file, a line at a time.
+/// Writes the file, a line at a time, so that a process that is killed leaves what it found.
 #[derive(Debug)]
 pub struct Writer {
     to: BufWriter<File>,
@@ -114,7 +114,8 @@ impl Writer {
     /// When it cannot be written.
     pub fn add(&mut self, run: &Run) -> io::Result<()> {
         serde_json::to_writer(&mut self.to, &Line { part: self.part.clone(), run: run.clone() })?;
-        self.to.write_all(b"\n")
+        self.to.write_all(b"\n")?;
+        self.to.flush()
     }
 
     /// Writes what is left.
@@ -135,13 +136,12 @@ pub struct Merger {
 }
 
 impl Merger {
-    /// Takes every run of `folder`. What has been seen before counts once; `new` is told of the
-    /// others.
+    /// Takes every run of `folder`, and tells `seen` of it. What has been seen before counts once.
     ///
     /// # Errors
     /// When the file cannot be read, is of other code than those before, or holds another result
     /// of a run that was seen.
-    pub fn read(&mut self, folder: &Path, new: &mut dyn FnMut(&Key)) -> Result<(), String> {
+    pub fn read(&mut self, folder: &Path, seen: &mut dyn FnMut(&Key)) -> Result<(), String> {
         let path = folder.join(FILE);
         let fail = |what: String| format!("{}: {what}", path.display());
         let file = File::open(&path).map_err(|error| fail(error.to_string()))?;
@@ -163,9 +163,9 @@ impl Merger {
             }
             let line: Line = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
             let key = (line.part.clone(), line.run.seed.0);
+            seen(&key);
             match self.lines.get(&key) {
                 None => {
-                    new(&key);
                     self.lines.insert(key, line);
                 }
                 Some(before) if *before == line => {}

@@ -39,7 +39,7 @@ impl Invariant for ReadOnly {
             && !refused
             && state.writes(*client, args)
         {
-            found.violation(&state.name, format!("a read-only replica executed {}", text(args)));
+            found.violation(&state.name, format!("a read-only replica executed {:?}", text(args)));
         }
     }
 }
@@ -60,7 +60,7 @@ impl Invariant for Stale {
         {
             found.violation(
                 &state.name,
-                format!("answered {} though its link to its master is down", text(args)),
+                format!("answered {:?} though its link to its master is down", text(args)),
             );
         }
     }
@@ -77,8 +77,10 @@ impl Invariant for Auth {
             && !OPEN.iter().any(|name| args[0].eq_ignore_ascii_case(name))
         {
             let node = &cluster.nodes[sight.node].name;
-            found
-                .violation(node, format!("answered {} to a client without a password", text(args)));
+            found.violation(
+                node,
+                format!("answered {:?} to a client without a password", text(args)),
+            );
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod oracle;
 mod passes;
 mod rounding;
 mod table;
+mod unmet;
 
 use std::io;
 
@@ -132,7 +133,7 @@ pub fn shrink(
     fixed.about.clear();
     let start = Table::try_from(&fixed).map_err(|error| ShrinkError::Text(error.to_string()))?;
     let before = extent(&start);
-    let mut oracle = Oracle::new(run, &scenario.name, cause.clone(), options)?;
+    let mut oracle = Oracle::new(run, &scenario.name, &first, cause.clone(), options)?;
     if oracle.first("resolving", before, vec![start.clone()]).is_none() && !(options.stop)() {
         return Err(ShrinkError::NotDeterministic {
             first: format!("{cause:?}"),

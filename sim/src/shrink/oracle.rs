@@ -12,9 +12,11 @@ use rayon::prelude::*;
 use toml::Table;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::unmet::Unmet;
 use super::{Extent, Options, Progress, read, table};
 use crate::explore::capsule;
 use crate::explore::group::Cause;
+use crate::report::RunReport;
 use crate::run::{RunFn, RunOptions, run_caught};
 use crate::scenario::{Scenario, table_text};
 use crate::seed::Seed;
@@ -31,7 +33,7 @@ enum Verdict {
     Same(Duration),
     /// Another one.
     Other(Cause),
-    /// None.
+    /// None, or another expectation of the scenario that is not met.
     Passed,
 }
 
@@ -47,6 +49,8 @@ pub(super) struct Oracle<'a> {
     run: RunFn,
     name: String,
     pub(super) cause: Cause,
+    /// What the scenario itself expected and did not get.
+    unmet: Option<Unmet>,
     options: &'a Options<'a>,
     pool: rayon::ThreadPool,
     cache: BTreeMap<u64, Verdict>,
@@ -73,6 +77,7 @@ impl<'a> Oracle<'a> {
     pub(super) fn new(
         run: RunFn,
         name: &str,
+        first: &RunReport,
         cause: Cause,
         options: &'a Options<'a>,
     ) -> io::Result<Self> {
@@ -85,6 +90,7 @@ impl<'a> Oracle<'a> {
             run,
             name: name.to_owned(),
             cause,
+            unmet: Unmet::of(first),
             options,
             pool,
             cache: BTreeMap::new(),
@@ -158,10 +164,11 @@ impl<'a> Oracle<'a> {
 
     /// Runs what is not known yet.
     fn judge(&mut self, wave: &[(usize, Ready)]) {
-        let (run, cause, cache) = (self.run, &self.cause, &self.cache);
+        let (run, cache) = (self.run, &self.cache);
+        let (cause, unmet) = (&self.cause, &self.unmet);
         let judged: Vec<(u64, Verdict)> = self.pool.install(|| {
             let unknown = wave.par_iter().filter(|(_, ready)| !cache.contains_key(&ready.key));
-            unknown.map(|(_, ready)| (ready.key, verdict(run, cause, ready))).collect()
+            unknown.map(|(_, ready)| (ready.key, verdict(run, (cause, unmet), ready))).collect()
         });
         self.cache.extend(judged);
     }
@@ -178,10 +185,11 @@ impl<'a> Oracle<'a> {
     }
 }
 
-fn verdict(run: RunFn, cause: &Cause, ready: &Ready) -> Verdict {
+fn verdict(run: RunFn, (cause, unmet): (&Cause, &Option<Unmet>), ready: &Ready) -> Verdict {
     let report = run_caught(run, &ready.scenario, ready.seed, &RunOptions::to_first_violation());
     match Cause::of(&report) {
         None => Verdict::Passed,
+        Some(found) if found == *cause && Unmet::of(&report) != *unmet => Verdict::Passed,
         Some(found) if found == *cause => {
             Verdict::Same(report.violations.first().map_or(report.sim_time, |first| first.at))
         }
