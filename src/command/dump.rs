@@ -28,6 +28,18 @@ pub const COMMANDS: &[Command] = &[
         data!(restore),
     )
     .with_keys(&[at(1, OVERWRITES)]),
+    // What MIGRATE sends to the node of a cluster that takes a slot over; it goes on the stream
+    // under this name.
+    Command::new(
+        "restore-asking",
+        -4,
+        Flags::WRITE.with(Flags::DENYOOM).with(Flags::ASKING).with(Flags::DANGEROUS),
+        Group::Generic,
+        "3.0.0",
+        "Makes a key of what DUMP returned, for a slot that is moved",
+        data!(restore),
+    )
+    .with_keys(&[at(1, OVERWRITES)]),
 ];
 
 fn dump(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {

@@ -99,6 +99,8 @@ impl Flags {
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 18);
     /// Not put in the slow log: what it executes is.
     pub const SKIP_SLOWLOG: Flags = Flags(1 << 19);
+    /// Of a cluster: as if `ASKING` had been said before.
+    pub const ASKING: Flags = Flags(1 << 20);
 
     /// Both.
     #[must_use]
@@ -119,7 +121,7 @@ impl Flags {
 
     /// The names, in Redis's order (server.c `addReplyFlagsForCommand`).
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        const NAMES: [(Flags, &str); 17] = [
+        const NAMES: [(Flags, &str); 18] = [
             (Flags::WRITE, "write"),
             (Flags::READONLY, "readonly"),
             (Flags::DENYOOM, "denyoom"),
@@ -131,6 +133,7 @@ impl Flags {
             (Flags::STALE, "stale"),
             (Flags::SKIP_MONITOR, "skip_monitor"),
             (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+            (Flags::ASKING, "asking"),
             (Flags::FAST, "fast"),
             (Flags::NO_AUTH, "no_auth"),
             (Flags::NO_ASYNC_LOADING, "no_async_loading"),

@@ -135,8 +135,9 @@ pub(super) fn store(ctx: &mut Ctx<'_>, key: &[u8], found: Vec<(Vec<u8>, f64)>) {
     let limits = ctx.keyspace.sorted_set_limits;
     let mut set = SortedSetValue::new(ctx.keyspace.hash_seed());
     for (member, score) in &found {
-        set.set(member, *score, limits);
+        set.build(member, *score, limits);
     }
+    let set = set.built();
     ctx.reply.integer(set.len() as i64);
     if !set.is_empty() {
         ctx.keyspace.set(ctx.db, key, Value::SortedSet(set), None);

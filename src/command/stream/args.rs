@@ -4,10 +4,14 @@ use super::{Ctx, other};
 use crate::command::{CommandError, ExpiryView, number};
 use crate::keyspace::stream::{StreamId, Trim};
 
-/// A `u64` as Redis reads it in an id (`string2ull`).
+/// A `u64` as Redis reads it in an id (`string2ull`): what is no plain number is read as C does,
+/// with blanks and a sign in front.
 fn part(text: &[u8]) -> Result<u64, CommandError> {
-    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let parsed = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|it| it.parse().ok());
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let digits = &text[text.iter().take_while(|byte| space(byte)).count()..];
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let parsed = std::str::from_utf8(digits).ok().filter(|_| plain).and_then(|it| it.parse().ok());
     parsed.ok_or(CommandError::StreamId)
 }
 

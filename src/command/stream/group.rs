@@ -1,7 +1,7 @@
 //! `XGROUP` and `XACK`. What changes in a group is no change that `WATCH` sees: only what changes
 //! the entries is (t_stream.c calls `signalModifiedKey` for nothing else).
 
-use super::args::{exact_id, id};
+use super::args::exact_id;
 use super::{change, for_write, other, reply_help};
 use crate::command::{Args, CommandError, Ctx, Outcome, number, printable};
 use crate::keyspace::stream::{Group, StreamId};
@@ -142,7 +142,7 @@ fn position(text: &[u8], stream: Option<&StreamValue>) -> Result<StreamId, Comma
     if text == b"$" {
         return Ok(stream.map_or(StreamId::MIN, StreamValue::last_id));
     }
-    id(text, 0)
+    exact_id(text, 0)
 }
 
 fn create(

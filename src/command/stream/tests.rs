@@ -124,3 +124,25 @@ fn refusals_are_those_of_redis() {
         assert_eq!(bench.stream(line), "", "{line}");
     }
 }
+
+/// Answers of a Redis 7.0.15.
+#[test]
+fn ids_are_read_as_redis_reads_them() {
+    let mut bench = Bench::new(ExpiryView::Delete);
+    let mut ask = |line: &[&[u8]]| String::from_utf8_lossy(&bench.raw(line)).trim_end().to_owned();
+    for (id, reply) in [
+        (&b" 1"[..], "$3\r\n1-0"),
+        (b"+2-+3", "$3\r\n2-3"),
+        (b"3- 4", "$3\r\n3-4"),
+        (b"\t6", "$3\r\n6-0"),
+    ] {
+        assert_eq!(ask(&[b"XADD", b"s", id, b"f", b"v"]), reply);
+    }
+    let invalid = "-ERR Invalid stream ID specified as stream command argument";
+    for id in [&b"+ 8"[..], b" -5", b" ", b"++9", b"+"] {
+        assert_eq!(ask(&[b"XADD", b"s", id, b"f", b"v"]), invalid);
+    }
+    for id in [&b"+"[..], b"-"] {
+        assert_eq!(ask(&[b"XGROUP", b"CREATE", b"s", b"g", id, b"MKSTREAM"]), invalid);
+    }
+}

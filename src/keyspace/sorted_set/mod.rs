@@ -112,14 +112,21 @@ impl SortedSetValue {
     /// Sets the score of a member, which is added if missing; the score before. `score` must not
     /// be NaN.
     pub fn set(&mut self, member: &[u8], score: f64, limits: SortedSetLimits) -> Option<f64> {
+        let grows = self.0.tree.len() >= limits.entries || member.len() > limits.value_bytes;
+        // A listpack stores whole numbers as integers, which have no -0.
+        let packed = self.is_listpack() && !(grows && self.score(member).is_none());
+        self.build(member, if packed { score + 0.0 } else { score }, limits)
+    }
+
+    /// The same while a set is made from nothing: Redis makes it a skiplist, which has a -0, and
+    /// packs it in the end, see [`SortedSetValue::built`].
+    pub fn build(&mut self, member: &[u8], score: f64, limits: SortedSetLimits) -> Option<f64> {
         assert!(!score.is_nan(), "scores are ordered");
         let before = self.score(member);
         if before == Some(score) {
             return before;
         }
         let inner = Arc::make_mut(&mut self.0);
-        // A listpack stores whole numbers as integers, which have no -0.
-        let score = if inner.scores.is_none() { score + 0.0 } else { score };
         let key = match before {
             Some(before) => inner.take(member, before),
             None => Key::new(member),
@@ -136,6 +143,24 @@ impl SortedSetValue {
             inner.index();
         }
         before
+    }
+
+    /// Ends what [`SortedSetValue::build`] began.
+    #[must_use]
+    pub fn built(mut self) -> Self {
+        let minus_zero =
+            |element: &&Element| element.score == 0.0 && element.score.is_sign_negative();
+        if self.is_listpack() && self.iter().any(|element| minus_zero(&element)) {
+            let inner = Arc::make_mut(&mut self.0);
+            let found: Vec<Element> = inner.tree.walk(0).filter(minus_zero).cloned().collect();
+            for element in found {
+                let member = inner.take(&element.member, element.score);
+                inner.member_bytes += member.heap_bytes();
+                inner.digest = inner.digest.wrapping_add(element_digest(&member, 0.0));
+                inner.tree.insert(Element { score: 0.0, member });
+            }
+        }
+        self
     }
 
     /// Takes a member out; its score.
@@ -310,6 +335,32 @@ mod tests {
         ] {
             assert_eq!(score_text(score), text);
         }
+    }
+
+    #[test]
+    fn a_listpack_has_no_minus_zero_and_a_skiplist_has() {
+        let limits = SortedSetLimits { entries: 2, value_bytes: 64 };
+        let long = [b'x'; 65];
+        let sign =
+            |set: &SortedSetValue, member: &[u8]| set.score(member).map(f64::is_sign_negative);
+        let mut set = SortedSetValue::new(7);
+        set.set(b"a", -0.0, limits);
+        assert_eq!(sign(&set, b"a"), Some(false));
+        // The one that makes it large is in a skiplist already.
+        set.set(&long, -0.0, limits);
+        assert_eq!((sign(&set, &long), sign(&set, b"a")), (Some(true), Some(false)));
+
+        let build = |members: &[&[u8]]| {
+            let mut set = SortedSetValue::new(7);
+            members.iter().for_each(|member| {
+                set.build(member, -0.0, limits);
+            });
+            set.built()
+        };
+        assert_eq!(sign(&build(&[b"a", b"b"]), b"a"), Some(false));
+        assert_eq!(build(&[b"a", b"b"]).0.digest, build(&[b"b", b"a"]).0.digest);
+        assert_eq!(sign(&build(&[b"a", b"b", b"c"]), b"a"), Some(true));
+        assert_eq!(sign(&build(&[b"a", &long]), b"a"), Some(true));
     }
 
     proptest! {

@@ -68,7 +68,7 @@ impl Loading {
             if score.is_nan() {
                 return Cursor::bad(at, "a score that is not a number");
             }
-            match set.set(member, score, limits) {
+            match set.build(member, score, limits) {
                 None => Ok(()),
                 Some(_) => Cursor::bad(at, "a member that is there twice"),
             }
@@ -104,7 +104,7 @@ impl Loading {
     /// What was read.
     pub fn take(&mut self) -> Option<SortedSetValue> {
         let empty = SortedSetValue::new(0);
-        Some(std::mem::replace(&mut self.set, empty)).filter(|set| !set.is_empty())
+        Some(std::mem::replace(&mut self.set, empty).built()).filter(|set| !set.is_empty())
     }
 }
 
