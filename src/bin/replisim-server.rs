@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use replisim::config::Config;
+use replisim::config::{Config, ConfigFile};
 use replisim::env::{Env, LogLevel, LogLine};
 use replisim::server::args::{self, ConfigSource, Invocation};
 use replisim::server::tokio_env::{LogTarget, TokioEnv, TokioOptions};
@@ -73,14 +73,15 @@ fn read_config(
     let file = match source {
         ConfigSource::None => None,
         ConfigSource::Stdin => {
-            let mut text = String::new();
-            io::stdin()
-                .read_to_string(&mut text)
+            let mut bytes = Vec::new();
+            let text = io::stdin()
+                .read_to_end(&mut bytes)
+                .and_then(|_| text_of(bytes))
                 .context("Fatal error, can't read the configuration from standard input")?;
             Some((None, text))
         }
         ConfigSource::File(path) => {
-            let text = std::fs::read_to_string(&path)
+            let text = read_text(Path::new(&path))
                 .with_context(|| format!("Fatal error, can't open config file '{path}'"))?;
             let absolute = std::path::absolute(&path)
                 .with_context(|| format!("Fatal error, no absolute path for '{path}'"))?;
@@ -88,10 +89,49 @@ fn read_config(
         }
     };
     let named = file.as_ref().map(|(path, text)| (path.as_deref().unwrap_or("-"), text.as_str()));
-    let mut read_include = |path: &str| std::fs::read_to_string(path);
     let config = Config::load(named, overrides, &mut read_include)?;
     let rewritable = file.and_then(|(path, text)| path.map(|path| (path, text)));
     Ok((config, rewritable))
+}
+
+/// The file of an `include`, or all that match a pattern: sorted, and none that is hidden, as
+/// glob(3) has it.
+fn read_include(path: &str) -> io::Result<Vec<ConfigFile>> {
+    if !path.contains(['*', '?', '[']) {
+        return Ok(vec![(path.to_owned(), read_text(Path::new(path))?)]);
+    }
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::default()
+    };
+    let found = glob::glob_with(path, options)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let read = |found: Result<PathBuf, glob::GlobError>| {
+        let path = found.map_err(|error| io::Error::other(error.to_string()))?;
+        let text = read_text(&path)?;
+        Ok((path.display().to_string(), text))
+    };
+    found.map(read).collect()
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    text_of(std::fs::read(path)?)
+}
+
+/// A configuration's text. Comments may be in any encoding; in a directive only UTF-8 is known.
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).or_else(|error| {
+        let lines = error.as_bytes().split_inclusive(|byte| *byte == b'\n').enumerate();
+        let text = lines.map(|(at, line)| match std::str::from_utf8(line) {
+            Err(_) if !line.trim_ascii_start().starts_with(b"#") => {
+                let text = format!("line {} is not UTF-8", at + 1);
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+            }
+            _ => Ok(String::from_utf8_lossy(line)),
+        });
+        text.collect()
+    })
 }
 
 fn utf8(path: PathBuf) -> Result<String> {

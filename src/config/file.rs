@@ -44,8 +44,11 @@ impl fmt::Display for ConfigFileError {
 
 impl std::error::Error for ConfigFileError {}
 
-/// Reads the text of an included file.
-type ReadInclude<'a> = &'a mut dyn FnMut(&str) -> io::Result<String>;
+/// A file of a configuration: its path and its text.
+pub type ConfigFile = (String, String);
+
+/// Reads the file of an `include`; where it is a pattern, all that match, in order.
+type ReadInclude<'a> = &'a mut dyn FnMut(&str) -> io::Result<Vec<ConfigFile>>;
 
 impl Config {
     /// Defaults, then a file (`path` and text), then the command line (`--directive value ...`).
@@ -132,8 +135,9 @@ impl Reader<'_> {
                 continue;
             };
             if name.eq_ignore_ascii_case("include") && values.len() == 1 {
-                let included = self.include(&values[0], depth).map_err(fail)?;
-                self.read(&included, Some(&values[0]), depth + 1)?;
+                for (path, text) in self.include(&values[0], depth).map_err(fail)? {
+                    self.read(&text, Some(&path), depth + 1)?;
+                }
                 continue;
             }
             if name.eq_ignore_ascii_case("user") && !values.is_empty() {
@@ -146,12 +150,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn include(&mut self, path: &str, depth: usize) -> Result<String, String> {
+    fn include(&mut self, path: &str, depth: usize) -> Result<Vec<ConfigFile>, String> {
         if depth == INCLUDE_DEPTH_MAX {
             return Err(format!("files include each other more than {INCLUDE_DEPTH_MAX} deep"));
-        }
-        if path.contains(['*', '?', '[']) {
-            return Err("include with a pattern is not supported, name each file".to_owned());
         }
         (self.read_include)(path)
             .map_err(|error| format!("can't open config file '{path}': {error}"))

@@ -16,7 +16,7 @@ mod table;
 mod types;
 
 pub(crate) use access::{failure as set_failure, is_secret};
-pub use file::ConfigFileError;
+pub use file::{ConfigFile, ConfigFileError};
 pub use table::Config;
 pub use types::{
     DisklessLoad, KeyspaceEvents, MasterAddr, MemoryOrPercent, OomScores, OutputLimit,

@@ -4,7 +4,7 @@ use super::*;
 use crate::env::LogLevel;
 use std::time::Duration;
 
-fn no_files(path: &str) -> std::io::Result<String> {
+fn no_files(path: &str) -> std::io::Result<Vec<ConfigFile>> {
     Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.to_owned()))
 }
 
@@ -181,12 +181,17 @@ fn the_command_line_comes_after_the_file() {
 
 #[test]
 fn files_are_included_but_not_for_ever() {
-    let mut read = |path: &str| match path {
-        "a" => Ok("hz 33\ninclude b\n".to_owned()),
-        "b" => Ok("port 1\n".to_owned()),
-        "loop" => Ok("include loop\n".to_owned()),
-        "bad" => Ok("\nfoo\n".to_owned()),
-        _ => no_files(path),
+    let mut read = |path: &str| {
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        match path {
+            "a" => Ok(vec![file("a", "hz 33\ninclude b\n")]),
+            "b" => Ok(vec![file("b", "port 1\n")]),
+            "loop" => Ok(vec![file("loop", "include loop\n")]),
+            "bad" => Ok(vec![file("bad", "\nfoo\n")]),
+            "*.conf" => Ok(vec![file("1.conf", "hz 34\n"), file("2.conf", "port 2\nfoo\n")]),
+            "none*" => Ok(Vec::new()),
+            _ => no_files(path),
+        }
     };
     let config = Config::load(Some(("t", "include a\n")), &[], &mut read).expect("accepted");
     assert_eq!((config.hz, config.port), (33, 1));
@@ -195,6 +200,10 @@ fn files_are_included_but_not_for_ever() {
     assert_eq!(fail("include nope\n").reason, "can't open config file 'nope': nope");
     let error = fail("include bad\n");
     assert_eq!((error.included.as_deref(), error.line), (Some("bad"), 2));
+    let error = fail("include *.conf\n");
+    assert_eq!((error.included.as_deref(), error.line), (Some("2.conf"), 2));
+    let config = Config::load(Some(("t", "include none*\n")), &[], &mut read).expect("accepted");
+    assert_eq!(config.hz, 10);
 }
 
 #[test]

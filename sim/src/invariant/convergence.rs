@@ -6,8 +6,12 @@
 use std::time::Duration;
 
 use replisim::event::{MasterLinkState, Role};
+use replisim::replication::{Offset, ReplicationId};
 
 use crate::cluster::{Cluster, NodeIndex, NodeState};
+
+/// Id and offset of every node at one time.
+pub type Marks = Vec<(Option<ReplicationId>, Offset)>;
 
 /// What convergence asks of the cluster at one moment.
 pub struct Convergence;
@@ -27,20 +31,60 @@ impl Convergence {
         Ok(())
     }
 
-    fn replica(cluster: &Cluster, node: &NodeState) -> Result<(), String> {
+    /// `Ok` if every node of `expected_up` is up, and every replica is on the stream of its master
+    /// and has what that had when `marks` (id and offset of each node) were taken. Weaker than
+    /// [`Convergence::check`]: it can be asked while clients write.
+    pub fn check_since(
+        cluster: &Cluster,
+        expected_up: &[NodeIndex],
+        marks: &Marks,
+    ) -> Result<(), (NodeIndex, String)> {
+        for index in expected_up {
+            let node = &cluster.nodes[*index];
+            if !node.up {
+                return Err((*index, "is not up".to_owned()));
+            }
+            if node.role == Role::Replica {
+                Self::follower(cluster, node, marks).map_err(|why| (*index, why))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn follower(cluster: &Cluster, node: &NodeState, marks: &Marks) -> Result<(), String> {
+        let master = Self::master_of(cluster, node)?;
+        let (id, offset) = marks[master];
+        let master = &cluster.nodes[master];
+        if id == node.id && node.offset < offset {
+            return Err(format!(
+                "is at offset {}, {} had reached {offset} by then",
+                node.offset, master.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// The master whose stream a replica is on.
+    fn master_of(cluster: &Cluster, node: &NodeState) -> Result<NodeIndex, String> {
         let Some((host, _)) = &node.master else {
             return Err("has no master".to_owned());
         };
         if node.master_link != MasterLinkState::Connected {
             return Err(format!("its link to {host} is {:?}", node.master_link));
         }
-        let master = cluster.nodes.iter().find(|other| other.name == *host || other.ip == *host);
-        let Some(master) = master else {
+        let is_it = |other: &NodeState| other.name == *host || other.ip == *host;
+        let Some(index) = cluster.nodes.iter().position(is_it) else {
             return Err(format!("its master {host} is not part of the cluster"));
         };
+        let master = &cluster.nodes[index];
         if node.id != master.id {
             return Err(format!("its replication id is not that of {}", master.name));
         }
+        Ok(index)
+    }
+
+    fn replica(cluster: &Cluster, node: &NodeState) -> Result<(), String> {
+        let master = &cluster.nodes[Self::master_of(cluster, node)?];
         if node.offset != master.offset {
             return Err(format!(
                 "is at offset {}, {} at {}",

@@ -28,7 +28,7 @@ use replisim::event::Event;
 use crate::cluster::{Cluster, NodeIndex};
 use crate::report::Violation;
 
-pub use convergence::{Convergence, bound as convergence_bound};
+pub use convergence::{Convergence, Marks, bound as convergence_bound};
 
 /// One event of one node, with its circumstances.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@
 mod builder;
 mod calm;
 mod caught;
+mod convergence;
 mod expectation;
 mod operator;
 mod process;
@@ -24,12 +25,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::NodeIndex;
-use crate::invariant::{self, Convergence, Invariant};
+use crate::invariant::{self, Invariant};
 use crate::recorder::Recorder;
 use crate::report::{Outcome, RunReport};
 use crate::scenario::ResolvedScenario;
 use crate::simulation::{SimConfig, SimError, Simulation};
-use crate::transport::{LinkConfig, LinkPolicy};
+use crate::transport::LinkConfig;
 use crate::workload::{self, Target};
 use crate::world::HostStatus;
 use operator::Operator;
@@ -123,6 +124,10 @@ struct Run<'a> {
     restarting: Vec<NodeIndex>,
     /// When the last fault began or ended.
     last_fault: Duration,
+    /// Id and offset of every node at that time, once there are no more faults to come.
+    calm: Option<invariant::Marks>,
+    /// Whether `converged-within` has been judged while the run went on.
+    judged: bool,
     /// Nodes whose process was running when it was last looked at.
     running: Vec<bool>,
 }
@@ -172,6 +177,8 @@ impl<'a> Run<'a> {
             done: 0,
             restarting: Vec::new(),
             last_fault: Duration::ZERO,
+            calm: None,
+            judged: false,
             running: vec![true; scenario.nodes.len()],
         })
     }
@@ -179,6 +186,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Result<RunReport, RunError> {
         while self.sim.elapsed() < self.scenario.run.duration && !self.is_over() {
             self.step()?;
+            self.judge_in_time();
         }
         // What heals at the very end heals before anybody asks whether it has.
         self.do_steps()?;
@@ -229,73 +237,6 @@ impl<'a> Run<'a> {
 
     fn is_running(&self, node: &str) -> bool {
         matches!(self.status(node), HostStatus::Running | HostStatus::Paused)
-    }
-
-    /// Nodes that must take part in the end: those that run and whose way to their master is
-    /// open, all the way up.
-    fn core(&self) -> Vec<NodeIndex> {
-        let recorder = self.recorder.borrow();
-        let nodes = &recorder.cluster.nodes;
-        (0..nodes.len())
-            .filter(|index| {
-                let mut at = *index;
-                for _ in 0..nodes.len() {
-                    if self.status(&nodes[at].name) != HostStatus::Running {
-                        return false;
-                    }
-                    let Some((host, _)) = &nodes[at].master else { return true };
-                    let up = nodes.iter().position(|n| n.name == *host || n.ip == *host);
-                    let Some(up) = up else { return false };
-                    if !self.open_between(&nodes[at].name, &nodes[up].name) {
-                        return false;
-                    }
-                    at = up;
-                }
-                true // a circle: it will not converge, and that is to be seen
-            })
-            .collect()
-    }
-
-    fn open_between(&self, a: &str, b: &str) -> bool {
-        let world = self.sim.world();
-        match (world.host(a), world.host(b)) {
-            // A link that resets lets segments pass, but no connection lasts.
-            (Ok(a), Ok(b)) => [world.link_policy(a, b), world.link_policy(b, a)]
-                .iter()
-                .all(|policy| *policy == LinkPolicy::Open),
-            _ => false,
-        }
-    }
-
-    /// Waits until the core of the cluster has converged, or its bound has passed.
-    fn converge(&mut self) -> Result<(), RunError> {
-        let bound = self.scenario.expect.converged_within.unwrap_or_else(|| {
-            let chain = self.scenario.nodes.len().saturating_sub(1) as u32;
-            let recorder = self.recorder.borrow();
-            invariant::convergence_bound(&recorder.cluster, Duration::from_secs(30), chain)
-        });
-        let deadline =
-            (self.last_fault + bound).max(self.scenario.run.duration + Duration::from_secs(1));
-        loop {
-            if self.is_over() {
-                return Ok(());
-            }
-            let core = self.core();
-            let state = Convergence::check(&self.recorder.borrow().cluster, &core);
-            let Err((node, why)) = state else {
-                return Ok(());
-            };
-            if self.sim.elapsed() >= deadline {
-                let name = self.scenario.nodes[node].name.clone();
-                let message = format!(
-                    "has not converged {:.1} s after the last fault: {why}",
-                    (self.sim.elapsed() - self.last_fault.min(self.sim.elapsed())).as_secs_f64()
-                );
-                self.recorder.borrow_mut().violation("convergence", &name, message);
-                return Ok(());
-            }
-            self.step()?;
-        }
     }
 
     fn report(self) -> Result<RunReport, RunError> {

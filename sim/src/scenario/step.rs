@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use replisim::codec::resp::split_args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -508,33 +509,19 @@ impl CommandLine {
     }
 }
 
+/// Words of a line as redis-cli splits it.
 fn split_line(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut chars = line.chars().peekable();
-    loop {
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        let Some(&first) = chars.peek() else { return Ok(words) };
-        let mut word = String::new();
-        if first == '"' || first == '\'' {
-            chars.next();
-            loop {
-                match chars.next() {
-                    Some(c) if c == first => break,
-                    Some('\\') if first == '"' => word.extend(chars.next()),
-                    Some(c) => word.push(c),
-                    None => return Err(format!("a {first} is not closed")),
-                }
-            }
-            if chars.peek().is_some_and(|c| !c.is_whitespace()) {
-                return Err(format!("after the closing {first} there must be a blank"));
-            }
-        } else {
-            while let Some(c) = chars.next_if(|c| !c.is_whitespace()) {
-                word.push(c);
-            }
-        }
-        words.push(word);
-    }
+    let words = split_args(line.as_bytes())
+        .ok_or("a quote is not closed, or no blank follows the one that closes")?;
+    words
+        .into_iter()
+        .map(|word| {
+            String::from_utf8(word).map_err(|word| {
+                let word = String::from_utf8_lossy(word.as_bytes()).into_owned();
+                format!("`{word}` is not UTF-8, as all words of a scenario are")
+            })
+        })
+        .collect()
 }
 
 /// Fields of `INFO` and what they must be.
