@@ -129,6 +129,7 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
         profile: args.profile,
         checked: args.check_determinism,
         options: RunOptions::default(),
+        fail_fast: args.fail_fast,
     };
     let mut session = Session {
         how,
@@ -137,7 +138,6 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
         begun: now(),
         time: args.time,
         flags,
-        fail_fast: args.fail_fast,
         stop: Arc::new(AtomicBool::new(false)),
         written,
         findings: Findings::default(),
@@ -165,7 +165,6 @@ struct Session {
     begun: Instant,
     time: Option<Duration>,
     flags: Arc<Flags>,
-    fail_fast: bool,
     stop: Arc<AtomicBool>,
     written: Writer,
     findings: Findings,
@@ -222,9 +221,6 @@ impl Session {
         })?;
         if let Some(cause) = self.findings.add(made.result.clone()) {
             self.keep(&cause, made)?;
-            if self.fail_fast {
-                self.stop.store(true, Ordering::SeqCst);
-            }
         }
         self.bar.set_message(self.short_status());
         Ok(())

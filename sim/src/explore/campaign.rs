@@ -71,11 +71,12 @@ impl Findings {
     /// Counts a run. What broke, if its capsule is to be written.
     pub fn add(&mut self, result: Result) -> Option<Cause> {
         self.runs += 1;
-        self.sim_time += result.sim_time;
+        // Saturating: these may come from a file.
+        self.sim_time = self.sim_time.saturating_add(result.sim_time);
         for (id, times) in &result.marks {
             let mark = self.marks.entry(*id).or_default();
             mark.0 += 1;
-            mark.1 += times;
+            mark.1 = mark.1.saturating_add(*times);
         }
         self.pairs.extend(marks::pairs(&result.marks));
         if let Some(parting) = result.parted {
@@ -152,6 +153,8 @@ pub struct How {
     pub checked: Checked,
     /// What each is asked for.
     pub options: RunOptions,
+    /// Whether the first that does not pass is the last.
+    pub fail_fast: bool,
 }
 
 /// A run that was made.
@@ -210,7 +213,11 @@ pub fn start(
             while !stop.load(Ordering::SeqCst) {
                 let next = todo.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(job) = next else { return };
-                if sender.send(make(&job, &how, keep_scenarios)).is_err() {
+                let made = make(&job, &how, keep_scenarios);
+                if how.fail_fast && made.result.failure.is_some() {
+                    stop.store(true, Ordering::SeqCst);
+                }
+                if sender.send(made).is_err() {
                     return; // nobody counts any more
                 }
             }

@@ -37,7 +37,7 @@ impl Cause {
             (Some(first), _) => {
                 (first.invariant.as_str(), first.message.as_str(), first.state.as_str())
             }
-            (None, error) => ("error", error.as_deref().unwrap_or("no reason was given"), ""),
+            (None, _) => ("error", report.reason(), ""),
         };
         let (invariant, state) = (invariant.to_owned(), state.to_owned());
         Some(Self { invariant, shape: shape(message), state })

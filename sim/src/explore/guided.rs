@@ -143,6 +143,7 @@ mod tests {
             profile: Profile::Default,
             checked: Checked::default(),
             options: RunOptions::default(),
+            fail_fast: false,
         };
         let (mut corpus, mut all) = (Corpus::default(), Vec::new());
         let seeds: Vec<Seed> = (1..=150).map(Seed).collect();

@@ -8,8 +8,8 @@ use super::faults::millis;
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    Action, CommandFamily, Count, Links, Network, Outage, Range, Scenario, ScenarioBuilder, Share,
-    Spot, Time, Unit, Wait, Workload,
+    Action, CommandFamily, ConfigValue, Count, Links, Network, Outage, Range, Scenario,
+    ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
 };
 
 /// Directives of all nodes.
@@ -86,19 +86,24 @@ pub(super) fn crowd(
     let backlog = dice.magnitude(16 << 10, 64 << 10).to_string();
     let (rate, value) = (dice.number(100, 400), dice.number(1_000, 4_000));
     let bandwidth = dice.magnitude(500_000, 4_000_000);
-    builder
-        .step(&millis(at_ms), stall)
-        .config("client-output-buffer-limit", limit.as_str())
-        .config("repl-backlog-size", backlog.as_str())
-        .with(|scenario| {
-            // A fast network takes in more than a limit allows before anything has to wait.
-            scenario.network.bandwidth = fixed(Unit::from_u64(bandwidth));
-            for workload in scenario.workload.0.iter_mut().take(1) {
-                workload.rate = fixed(Count(rate));
-                workload.value_bytes = Some(between(value / 2, value).into());
-                workload.commands = Some(vec![CommandFamily::Strings].into());
-            }
-        })
+    builder.step(&millis(at_ms), stall).with(|scenario| {
+        // Of all nodes, also of those that have another of their own.
+        for node in scenario.nodes.values_mut() {
+            node.config.shift_remove("repl-backlog-size");
+        }
+        let mut set = |name: &str, value: String| {
+            scenario.config.insert(name.into(), ConfigValue::from(value.as_str()).into());
+        };
+        set("client-output-buffer-limit", limit);
+        set("repl-backlog-size", backlog);
+        // A fast network takes in more than a limit allows before anything has to wait.
+        scenario.network.bandwidth = fixed(Unit::from_u64(bandwidth));
+        for workload in scenario.workload.0.iter_mut().take(1) {
+            workload.rate = fixed(Count(rate));
+            workload.value_bytes = Some(between(value / 2, value).into());
+            workload.commands = Some(vec![CommandFamily::Strings].into());
+        }
+    })
 }
 
 /// What concerns the nodes of a world one by one.

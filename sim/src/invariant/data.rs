@@ -17,7 +17,7 @@ use replisim::replication::{Offset, ReplicationId};
 use super::twin::{Difference, Effect, Twin};
 use super::{Fate, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex};
-use crate::model::{Change, Expiry, Model};
+use crate::model::{Expiry, Model};
 
 /// See the module's text.
 #[derive(Default)]
@@ -285,9 +285,9 @@ impl Invariant for Data {
                 }
                 self.compare(cluster, sight, *digest, found);
             }
-            Event::KeyExpired { db, key, .. } => {
+            Event::KeyExpired { db, key, deadline_ms } => {
                 if let Some(twin) = self.nodes.get_mut(&sight.node) {
-                    twin.change(vec![Change::Remove(*db, key.to_vec())]);
+                    twin.expired(*db, key, *deadline_ms);
                 }
             }
             Event::SnapshotTaken { digest, .. } => {

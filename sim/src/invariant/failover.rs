@@ -65,12 +65,15 @@ impl Failover {
 }
 
 /// A master has become a replica of its own accord: someone must have all it wrote. Who died
-/// since may have had it.
+/// since, or went over to another history, may have had it.
 fn judge(cluster: &Cluster, node: NodeIndex) -> Option<String> {
     let state = &cluster.nodes[node];
     let had = |view: &ReplicaView| {
         view.acked >= state.offset
-            && view.node.is_some_and(|other| cluster.nodes[other].life > view.life)
+            && view
+                .node
+                .map(|other| &cluster.nodes[other])
+                .is_some_and(|other| other.life > view.life || other.id != state.id)
     };
     let complete = (0..cluster.nodes.len())
         .filter(|other| *other != node)

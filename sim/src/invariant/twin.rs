@@ -76,6 +76,13 @@ impl Twin {
         self.pending.extend(effects);
     }
 
+    /// The node removed a key whose deadline has passed.
+    pub(super) fn expired(&mut self, db: u32, key: &[u8], deadline_ms: u64) {
+        let model = self.model.as_ref();
+        let db = model.map_or(db, |model| model.expired_in(db, key, deadline_ms));
+        self.change(vec![Change::Remove(db, key.to_vec())]);
+    }
+
     /// What the stream brought.
     pub(super) fn take_over(&mut self, effects: &[Effect]) {
         for effect in effects {

@@ -91,6 +91,16 @@ impl Model {
         })
     }
 
+    /// Where a key with this deadline is that expired in `db`: there, or in the database that a
+    /// `SWAPDB` puts there in the transaction under way, of which the model is told at its end.
+    pub fn expired_in(&self, db: u32, key: &[u8], deadline_ms: u64) -> u32 {
+        let is_it = |db: u32| self.get(db, key).and_then(|it| it.expiry_ms) == Some(deadline_ms);
+        if is_it(db) {
+            return db;
+        }
+        self.databases.keys().copied().find(|other| is_it(*other)).unwrap_or(db)
+    }
+
     /// Repeats a change.
     pub fn apply(&mut self, change: &Change) {
         match change {

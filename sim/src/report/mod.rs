@@ -56,6 +56,9 @@ pub struct Violation {
     pub detail: Vec<String>,
 }
 
+/// Stands in an error before the backtrace of a panic, where RUST_BACKTRACE asks for one.
+pub(crate) const BACKTRACE: &str = "\n\nbacktrace:\n";
+
 /// What one run found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
@@ -150,13 +153,20 @@ impl RunReport {
     }
 
     /// What went wrong, in one line; `None` when it passed.
+    ///
+    /// The same with and without RUST_BACKTRACE: a backtrace is not part of it.
     pub fn headline(&self) -> Option<String> {
-        match (self.outcome, self.violations.first(), &self.error) {
-            (Outcome::Pass, ..) => None,
-            (_, Some(first), _) => Some(format!("{}: {}", first.invariant, first.message)),
-            (_, None, Some(error)) => Some(error.clone()),
-            (_, None, None) => Some("no reason was given".to_owned()),
+        match (self.outcome, self.violations.first()) {
+            (Outcome::Pass, _) => None,
+            (_, Some(first)) => Some(format!("{}: {}", first.invariant, first.message)),
+            (_, None) => Some(self.reason().to_owned()),
         }
+    }
+
+    /// Why there is no verdict, without the backtrace of a panic.
+    pub fn reason(&self) -> &str {
+        let error = self.error.as_deref().unwrap_or("no reason was given");
+        error.split(BACKTRACE).next().unwrap_or(error)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Once;
 use std::time::Instant;
 
 use super::{RunFn, RunOptions};
-use crate::report::RunReport;
+use crate::report::{BACKTRACE, RunReport};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
 
@@ -56,8 +56,11 @@ fn keep_panics_of_runs() {
                 Some(message) if message.is_empty() => {
                     // Empty unless RUST_BACKTRACE asks for it.
                     let trace = std::backtrace::Backtrace::capture().to_string();
-                    let trace = if trace.starts_with("disabled") { String::new() } else { trace };
-                    *message = format!("{text}{place}\n{trace}").trim_end().to_owned();
+                    *message = format!("{text}{place}");
+                    if !trace.is_empty() && !trace.starts_with("disabled") {
+                        message.push_str(BACKTRACE);
+                        message.push_str(trace.trim_end());
+                    }
                     true
                 }
                 Some(_) => true,

@@ -195,7 +195,8 @@ or_name!(Links);
 pub enum Outage {
     /// Nothing arrives; all of it arrives, in order, after the heal: what TCP does in a short cut.
     Stall,
-    /// Connections break at once with an error (RST), and cannot be made.
+    /// Connections break at once with an error (RST), and cannot be made. One way: those that the
+    /// host at the start of the link makes.
     Reset,
     /// Silence: connections stay half-open until each side's own timeout; connecting times out.
     Blackhole,

@@ -39,6 +39,8 @@ pub const MAX_CLIENTS: u64 = 64;
 pub const MAX_STEPS: usize = 10_000;
 /// Largest value a workload writes, in bytes.
 const MAX_VALUE: u64 = 16 << 20;
+/// Most commands that a client of a workload gives at once.
+const MAX_AT_ONCE: u64 = 10_000;
 
 /// Every mistake of meaning.
 pub fn validate(scenario: &Scenario) -> Vec<Diagnostic> {
@@ -280,6 +282,12 @@ impl Check<'_> {
         self.not_zero(w.keys.as_ref(), "a workload needs keys");
         self.not_zero(w.pipeline.as_ref(), "a pipeline holds at least one command");
         self.not_zero(w.transaction_length.as_ref(), "a transaction holds at least one command");
+        for at_once in [&w.pipeline, &w.transaction_length].into_iter().flatten() {
+            if at_once.high.0 > MAX_AT_ONCE {
+                let text = format!("the limit is {MAX_AT_ONCE} commands");
+                self.error(at_once, "that many commands are not given at once", text);
+            }
+        }
         if let Some(clients) = w.clients.as_ref().filter(|c| c.0 == 0) {
             self.error(clients, "a workload needs a client", "expected at least 1");
         }
