@@ -108,12 +108,16 @@ fn a_replay_can_be_broken_off_and_told() {
     assert!(errors.contains("node=NAME"), "{errors}");
 }
 
+fn with_another_hash(text: &str) -> String {
+    let (before, rest) = text.split_once("trace-hash = \"").expect("a hash");
+    let other = if rest.starts_with('0') { '1' } else { '0' };
+    format!("{before}trace-hash = \"{other}{}", &rest[1..])
+}
+
 #[test]
 fn changed_code_is_told_with_the_first_event_that_differs() {
     let folder = shrunk("changed");
-    change(&folder.join("small.toml"), |text| {
-        of_another_commit(text.replace("trace-hash = \"", "trace-hash = \"f"))
-    });
+    change(&folder.join("small.toml"), |text| of_another_commit(with_another_hash(&text)));
     change(&folder.join("small.trace.jsonl"), |text| {
         text.replacen("\"offset\":0", "\"offset\":7", 1)
     });
@@ -134,11 +138,16 @@ fn nonsense_is_no_capsule() {
     std::fs::write(folder.join("bad.toml"), format!("{FAILS}{nonsense}")).expect("a file");
     std::fs::write(folder.join("none.toml"), FAILS).expect("a file");
     std::fs::write(folder.join("bytes.toml"), b"\xff\xfe").expect("a file");
+    std::fs::write(folder.join("empty.toml"), format!("{FAILS}[capsule]\n")).expect("a file");
+    let hash = "[capsule]\ntrace-hash = \"zz\"\n";
+    std::fs::write(folder.join("hash.toml"), format!("{FAILS}{hash}")).expect("a file");
     for (file, told) in [
         ("bad.toml", "from-the-future"),
         ("none.toml", "it has no [capsule] section"),
         ("bytes.toml", "is not UTF-8"),
         ("nowhere/x.toml", "No such file"),
+        ("empty.toml", "there is nothing to compare with"),
+        ("hash.toml", "16 hexadecimal digits"),
     ] {
         let (code, out, errors) = replisim(&folder, &["replay", file]);
         assert_eq!(code, 2, "{file}: {out}{errors}");
