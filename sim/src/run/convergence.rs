@@ -74,7 +74,11 @@ impl Run<'_> {
         }
     }
 
+    /// Once a run is enough.
     fn not_converged(&mut self, node: NodeIndex, why: &str) {
+        if std::mem::replace(&mut self.late, true) {
+            return;
+        }
         let name = &self.scenario.nodes[node].name;
         let since = self.sim.elapsed().saturating_sub(self.last_fault).as_secs_f64();
         let message = format!("has not converged {since:.1} s after the last fault: {why}");

@@ -128,6 +128,8 @@ struct Run<'a> {
     calm: Option<invariant::Marks>,
     /// Whether `converged-within` has been judged while the run went on.
     judged: bool,
+    /// Whether it was found not to have converged.
+    late: bool,
     /// Nodes whose process was running when it was last looked at.
     running: Vec<bool>,
 }
@@ -179,6 +181,7 @@ impl<'a> Run<'a> {
             last_fault: Duration::ZERO,
             calm: None,
             judged: false,
+            late: false,
             running: vec![true; scenario.nodes.len()],
         })
     }
