@@ -337,7 +337,7 @@ impl Node {
         self.pump(now);
     }
 
-    fn drop_save(&mut self, now: Now) {
+    pub(super) fn drop_save(&mut self, now: Now) {
         let Some(save) = self.persist.save.take() else {
             return;
         };

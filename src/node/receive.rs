@@ -1,7 +1,7 @@
 //! A snapshot on its way from the master: where it is kept, and when it is loaded. Must never:
 //! touch the dataset; that is for the load.
 
-use super::persist::Loading;
+use super::persist::{Loading, Purpose};
 use super::{Action, LoadError, Node, Receive};
 use crate::config::DisklessLoad;
 use crate::env::Now;
@@ -60,9 +60,19 @@ impl Node {
         let temp_file = self.persist.receiving.clone();
         // A save would put older data in the place of what has come, before it is loaded from there.
         self.drop_saves(now);
+        self.drop_foreground_save(now);
         let kind = self.loading().unwrap_or(Loading::Before);
         self.begin_load(now, 0, LoadSource::Master, kind, false);
         self.actions.push_back(Action::Receive(Receive::Load { dir, temp_file, file }));
+    }
+
+    /// `SAVE` under way. It does not keep this node from its master, as it would a Redis; so it may
+    /// be overtaken by a snapshot from there.
+    fn drop_foreground_save(&mut self, now: Now) {
+        let save = self.persist.save.as_ref();
+        if save.is_some_and(|save| matches!(save.purpose, Purpose::Foreground)) {
+            self.drop_save(now);
+        }
     }
 
     pub(crate) fn abort_receive(&mut self) {

@@ -131,13 +131,26 @@ pub(super) fn edit<R>(
 
 /// Stores a result in place of whatever was there, or deletes that; replies with the size.
 pub(super) fn store(ctx: &mut Ctx<'_>, key: &[u8], found: Vec<(Vec<u8>, f64)>) {
-    let existed = lookup::exists(ctx, ctx.db, key);
     let limits = ctx.keyspace.sorted_set_limits;
     let mut set = SortedSetValue::new(ctx.keyspace.hash_seed());
     for (member, score) in &found {
         set.build(member, *score, limits);
     }
-    let set = set.built();
+    store_set(ctx, key, set.built());
+}
+
+/// The same, each added as by `ZADD`.
+pub(super) fn store_one_by_one(ctx: &mut Ctx<'_>, key: &[u8], found: Vec<(Vec<u8>, f64)>) {
+    let limits = ctx.keyspace.sorted_set_limits;
+    let mut set = SortedSetValue::new(ctx.keyspace.hash_seed());
+    for (member, score) in &found {
+        set.set(member, *score, limits);
+    }
+    store_set(ctx, key, set);
+}
+
+fn store_set(ctx: &mut Ctx<'_>, key: &[u8], set: SortedSetValue) {
+    let existed = lookup::exists(ctx, ctx.db, key);
     ctx.reply.integer(set.len() as i64);
     if !set.is_empty() {
         ctx.keyspace.set(ctx.db, key, Value::SortedSet(set), None);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::{Args, CommandError, Ctx, Outcome, lookup, number};
-use super::{for_read, store};
+use super::{for_read, store_one_by_one};
 use crate::keyspace::{SortedSetValue, score_text};
 
 /// `start` to `end`, both inclusive and negative from the end, within `len` ranks.
@@ -262,6 +262,6 @@ pub(super) fn zrangestore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         found.map(|element| (element.member.to_vec(), element.score)).collect()
     });
     lookup::exists(ctx, ctx.db, args[1]);
-    store(ctx, args[1], found);
+    store_one_by_one(ctx, args[1], found);
     Ok(())
 }

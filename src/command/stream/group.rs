@@ -1,7 +1,7 @@
 //! `XGROUP` and `XACK`. What changes in a group is no change that `WATCH` sees: only what changes
 //! the entries is (t_stream.c calls `signalModifiedKey` for nothing else).
 
-use super::args::exact_id;
+use super::args::{exact_id, id};
 use super::{change, for_write, other, reply_help};
 use crate::command::{Args, CommandError, Ctx, Outcome, number, printable};
 use crate::keyspace::stream::{Group, StreamId};
@@ -142,7 +142,7 @@ fn position(text: &[u8], stream: Option<&StreamValue>) -> Result<StreamId, Comma
     if text == b"$" {
         return Ok(stream.map_or(StreamId::MIN, StreamValue::last_id));
     }
-    exact_id(text, 0)
+    id(text, 0)
 }
 
 fn create(
@@ -152,6 +152,10 @@ fn create(
     known: bool,
     read: Option<u64>,
 ) -> Outcome {
+    // Only a group that is there may be set before or behind everything by `-` and `+`.
+    if matches!(args[4], b"-" | b"+") {
+        return Err(CommandError::StreamId);
+    }
     let id = position(args[4], stream.as_ref())?;
     if known {
         let text = "BUSYGROUP Consumer Group name already exists";

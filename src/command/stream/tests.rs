@@ -142,7 +142,9 @@ fn ids_are_read_as_redis_reads_them() {
     for id in [&b"+ 8"[..], b" -5", b" ", b"++9", b"+"] {
         assert_eq!(ask(&[b"XADD", b"s", id, b"f", b"v"]), invalid);
     }
+    assert_eq!(ask(&[b"XGROUP", b"CREATE", b"s", b"h", b"0"]), "+OK");
     for id in [&b"+"[..], b"-"] {
+        assert_eq!(ask(&[b"XGROUP", b"SETID", b"s", b"h", id]), "+OK");
         assert_eq!(ask(&[b"XGROUP", b"CREATE", b"s", b"g", id, b"MKSTREAM"]), invalid);
     }
 }
