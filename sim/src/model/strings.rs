@@ -98,7 +98,8 @@ impl Step<'_> {
             },
             (b"INCRBYFLOAT", [key, by]) => {
                 let (text, expiry_ms) = self.copy_of_text(key)?;
-                let start = if text.is_empty() { Some(0.0) } else { real(&text) };
+                // An empty string is no number, as no key is 0.
+                let start = if self.live(key).is_none() { Some(0.0) } else { real(&text) };
                 let (Some(start), Some(by)) = (start, real(by)) else {
                     return Ok(error("ERR value is not a valid float"));
                 };
