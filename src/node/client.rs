@@ -19,10 +19,7 @@ use super::pubsub::Subscriptions;
 pub(crate) const MASTER: ClientId = 1;
 
 /// Replies that Redis keeps in a buffer of its own for each client (`PROTO_REPLY_CHUNK_BYTES`).
-const FIXED_OUTPUT_BYTES: usize = 16 * 1024;
-/// Most replies, in bytes, that who has not authenticated may leave unread (Redis's fix of
-/// CVE-2025-21605, which Debian's 7.0.15 has).
-pub(crate) const UNAUTHENTICATED_OUTPUT_MAX_BYTES: usize = FIXED_OUTPUT_BYTES + 1024;
+pub(super) const FIXED_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,6 +218,16 @@ impl Client {
         handed + self.reply.len()
     }
 
+    /// `omem` of `CLIENT LIST`, and what the limits count: nothing as long as the fixed buffer is
+    /// enough. Then all of it, for Redis's list has that much overhead, or holds the whole of a
+    /// reply whose length is not known at its beginning.
+    pub(crate) fn listed_output_bytes(&self) -> usize {
+        match self.output_bytes() {
+            ..=FIXED_OUTPUT_BYTES => 0,
+            more => more,
+        }
+    }
+
     /// Flag letters of `CLIENT LIST` (networking.c `catClientInfoString`).
     fn flags(&self) -> String {
         let mut flags = String::new();
@@ -270,7 +277,7 @@ impl Client {
     }
 
     /// The line of `CLIENT LIST`, without a newline. Sizes of buffers are those of this server:
-    /// the first 16 KiB of the replies are shown as Redis's fixed buffer, the rest as its list.
+    /// the first 16 KiB of the replies are shown as Redis's fixed buffer, more as its list.
     pub(crate) fn line(&self, now: Now, stream_bytes: u64) -> String {
         let mut line = String::with_capacity(320);
         let name = String::from_utf8_lossy(&self.name);
@@ -279,9 +286,8 @@ impl Client {
             None => -1,
         };
         let multi_bytes = self.transaction.as_ref().map_or(0, |multi| multi.bytes);
-        let output = self.output_bytes();
-        let fixed = output.min(FIXED_OUTPUT_BYTES);
-        let listed = (output - fixed) as u64 + stream_bytes;
+        let fixed = self.output_bytes().min(FIXED_OUTPUT_BYTES);
+        let listed = self.listed_output_bytes() as u64 + stream_bytes;
         let user = match self.kind {
             Kind::Master => "(superuser)".into(),
             _ => String::from_utf8_lossy(&self.user),

@@ -10,9 +10,7 @@ use crate::codec::resp::{CommandParser, Parse, ParseLimits, Reply};
 use crate::env::{LogLevel, Now, Peer};
 use crate::replication::LinkId;
 
-use super::client::{
-    Blocked, Client, Kind, MASTER, Part, Transfer, UNAUTHENTICATED_OUTPUT_MAX_BYTES,
-};
+use super::client::{Blocked, Client, Kind, MASTER, Part, Transfer};
 use super::dispatch::Outcome;
 use super::{Action, ClientId, Node, Output};
 
@@ -202,9 +200,7 @@ impl Node {
         let idle = client.outstanding.is_empty();
         let more = owes_something(client);
         let replica = client.kind == Kind::Replica;
-        if client.output_bytes() <= self.settings.normal_limits.soft_bytes {
-            client.over_soft_limit_since = None;
-        }
+        client.output_shrank(&self.settings);
         self.count_client(id);
         if stream > 0 {
             self.replication.stream_sent(now.mono, LinkId(id), stream);
@@ -289,55 +285,6 @@ impl Node {
     pub(crate) fn close_over_query_limit(&mut self, id: ClientId) {
         self.log_warning(format!("Closing client that reached max query buffer length: id={id}"));
         self.close(id);
-    }
-
-    /// `client-output-buffer-limit normal` and `pubsub`; a replica's stream is limited by the core.
-    pub(crate) fn check_output_limit(&mut self, now: Now, id: ClientId) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        // A monitor is fed like a replica, and limited like one.
-        let limits = match client.subscriptions.any() {
-            _ if client.monitor => self.settings.replica_limits,
-            true => self.settings.pubsub_limits,
-            false => self.settings.normal_limits,
-        };
-        if client.kind != Kind::Normal || client.closing {
-            return;
-        }
-        let bytes = client.output_bytes();
-        let stranger = !client.authenticated && !self.users.is_open();
-        let over = |limit: usize| limit > 0 && bytes > limit;
-        let since = if over(limits.soft_bytes) {
-            *client.over_soft_limit_since.get_or_insert(now.mono)
-        } else {
-            client.over_soft_limit_since = None;
-            now.mono
-        };
-        let soft = over(limits.soft_bytes) && now.mono.saturating_sub(since) >= limits.soft_time;
-        let too_much = stranger && bytes > UNAUTHENTICATED_OUTPUT_MAX_BYTES;
-        if over(limits.hard_bytes) || soft || too_much {
-            let line = client.line(now, 0);
-            self.log_warning(format!(
-                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
-            ));
-            self.close(id);
-        }
-    }
-
-    /// One batch of small commands can ask for any amount of replies: the hard limit counts after
-    /// each.
-    fn check_hard_output_limit(&mut self, now: Now, id: ClientId) {
-        let Some(client) = self.clients.get(&id) else {
-            return;
-        };
-        let hard = match client.authenticated || self.users.is_open() {
-            true => self.settings.normal_limits.hard_bytes,
-            false => UNAUTHENTICATED_OUTPUT_MAX_BYTES,
-        };
-        if hard > 0 && client.reply.len() > hard {
-            self.check_output_limit(now, id);
-        }
     }
 
     /// Closes clients idle for longer than `timeout`, and those over their soft limit.

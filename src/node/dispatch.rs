@@ -281,10 +281,7 @@ impl Node {
         match command.handler {
             Handler::Data(handler) => {
                 let db = client.db;
-                client.reply.set_limit(match client.kind {
-                    Kind::Normal => self.settings.normal_limits.hard_bytes,
-                    Kind::Replica | Kind::Master => 0,
-                });
+                client.limit_reply(&self.settings);
                 let mut ctx = Ctx {
                     now,
                     keyspace: &mut self.keyspace,

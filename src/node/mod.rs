@@ -21,6 +21,7 @@ mod expire;
 mod master;
 mod memory;
 mod notify;
+mod output_limit;
 mod persist;
 mod probe;
 mod pubsub;

@@ -33,6 +33,8 @@ impl Probe for Recorder {
 struct Connection {
     input: BytesMut,
     output: Vec<u8>,
+    /// Takes nothing of what it is owed.
+    deaf: bool,
     /// The host at the other end, if it is a replica's link.
     replica: Option<usize>,
 }
@@ -189,6 +191,15 @@ impl World {
         self.settle();
     }
 
+    /// From now on the client reads no replies.
+    pub(crate) fn stop_reading(&mut self, index: usize, client: ClientId) {
+        self.hosts[index].connections.get_mut(&client).expect("connected").deaf = true;
+    }
+
+    pub(crate) fn is_open(&self, index: usize, client: ClientId) -> bool {
+        self.hosts[index].connections.contains_key(&client)
+    }
+
     /// What has come back so far.
     pub(crate) fn replies(&mut self, index: usize, client: ClientId) -> String {
         match self.hosts[index].connections.get_mut(&client) {
@@ -288,6 +299,9 @@ impl World {
     }
 
     fn drain(&mut self, index: usize, client: ClientId) -> bool {
+        if self.hosts[index].connections.get(&client).is_some_and(|connection| connection.deaf) {
+            return false;
+        }
         let mut bytes = BytesMut::new();
         let taken = self.with(index, |node, _| node.take_output(client, &mut bytes));
         let Some(output) = taken.flatten() else {

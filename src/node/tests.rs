@@ -582,7 +582,8 @@ fn a_batch_cannot_pass_the_hard_output_limit() {
     world.ask(0, client, &format!("SET a {}", "x".repeat(1000)));
     world.send_batch(0, client, &["GET a"; 1000]);
     let hits: u64 = world.field(0, "keyspace_hits").parse().expect("a number");
-    assert!(hits <= 10, "{hits} replies were held");
+    // 16 KiB are not counted.
+    assert!(hits <= 27, "{hits} replies were held");
     assert!(world.logged(0, "overcoming of output buffer limits"));
 }
 

@@ -424,7 +424,8 @@ impl Replication {
     pub(super) fn enforce_output_limits(&mut self, now: Mono) {
         let hard = self.config.effective_hard_limit_bytes();
         let soft = self.config.replica_soft_limit_bytes;
-        let patience = self.config.replica_soft_limit_time;
+        // Redis notes the second, not the moment.
+        let patience = self.config.replica_soft_limit_time.as_secs();
         let end = self.offset;
         let mut over = Vec::new();
         for replica in self.replicas.values_mut() {
@@ -436,7 +437,7 @@ impl Replication {
             }
             let too_long = replica
                 .over_soft_limit_since
-                .is_some_and(|since| now.saturating_sub(since) > patience);
+                .is_some_and(|since| now.as_secs().saturating_sub(since.as_secs()) > patience);
             if hard > 0 && pending >= hard {
                 over.push((replica.link, replica.name(), "output-limit-hit"));
             } else if too_long {
