@@ -72,8 +72,11 @@ impl Node {
                 self.call(now, id, command, args);
                 self.finish_unit(now);
                 // On a replica it is not yet counted in the stream.
-                if self.persist.emptied && command.name == "flushall" && id != MASTER {
-                    self.save_emptied(now, id, before.reply);
+                if self.persist.flushed && id != MASTER {
+                    self.give_up_saves(now);
+                    if self.persist.emptied && command.name == "flushall" {
+                        self.save_emptied(now, id, before.reply);
+                    }
                 }
             }
         }
@@ -303,7 +306,7 @@ impl Node {
                 }
                 self.settle(now, id, db, args);
                 if command.name == "flushall" && !self.answered_with_error(id, replied) {
-                    self.give_up_saves(now);
+                    self.persist.flushed = true;
                 }
             }
             Handler::Node(handler) => handler(self, now, id, args),

@@ -155,6 +155,7 @@ impl Node {
             self.check_master_reply(now, &args);
         }
         self.replication.applied(now.mono, command);
+        self.give_up_saves(now);
     }
 
     /// An error here means that this replica is no copy of its master any more.

@@ -18,6 +18,7 @@ mod directives;
 mod dispatch;
 mod effects;
 mod expire;
+mod flush;
 mod master;
 mod memory;
 mod notify;

@@ -104,6 +104,8 @@ pub(crate) struct Persist {
     pub(crate) last_copied_bytes: u64,
     /// `BGSAVE` once the running save is over.
     pub(crate) scheduled: bool,
+    /// `FLUSHALL` was executed, and the saves under way have yet to be given up.
+    pub(super) flushed: bool,
     /// `FLUSHALL` has yet to be saved.
     pub(crate) emptied: bool,
     /// The file that serves replicas: where the last snapshot for them was written.
@@ -131,6 +133,7 @@ impl Persist {
             counting: None,
             last_copied_bytes: 0,
             scheduled: false,
+            flushed: false,
             emptied: false,
             replica_file: (String::new(), String::new()),
             last_load_keys: 0,
@@ -355,30 +358,6 @@ impl Node {
             _ => Err("ERR the save was stopped"),
         };
         self.finish_job(save.job, answer);
-    }
-
-    /// `FLUSHALL`: what is being saved is of no use any more (db.c `flushAllDataAndResetRDB`).
-    /// Replicas that wait for it are sent away, and come back for the empty dataset. With save
-    /// points that one is saved, or a crash would bring all of it back.
-    pub(crate) fn give_up_saves(&mut self, now: Now) {
-        self.drop_saves(now);
-        self.pump(now);
-        self.persist.emptied = !self.settings.save_points.is_empty();
-    }
-
-    /// Saves what `FLUSHALL` left, now that it stands in the stream; its client, whose reply
-    /// begins at `replied`, waits for it. After a transaction, and on a replica, it is saved
-    /// beside everything else.
-    pub(super) fn save_emptied(&mut self, now: Now, id: ClientId, replied: usize) {
-        if self.persist.busy() || self.load_is_running() {
-            return;
-        }
-        self.persist.emptied = false;
-        let job = self.begin_save(now, Purpose::Emptied);
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.reply.truncate(replied);
-        }
-        self.wait_for_job(id, job);
     }
 
     pub(super) fn drop_saves(&mut self, now: Now) {
@@ -689,8 +668,8 @@ impl Node {
         }
     }
 
-    /// An empty keyspace to load into, with the limits of small forms. Nothing is dropped while loading: a master does so
-    /// afterwards, where it can tell its replicas.
+    /// An empty keyspace to load into, with the limits of small forms. Nothing is dropped while
+    /// loading: a master does so afterwards, where it can tell its replicas.
     pub(super) fn empty_keyspace(&self) -> Keyspace {
         self.keyspace.empty_like(self.hash_seed, self.probe.is_on())
     }

@@ -16,14 +16,16 @@ use crate::event::{Digest, Event, Probe};
 
 use super::{Action, ClientId, LoadError, LoadedData, Node, Output, Receive, SnapshotJob};
 
-/// Stream positions and datasets as the probe saw them: id, offset, digest.
+/// Stream positions and datasets as the probe saw them, those of snapshots too: id, offset, digest.
 pub(crate) type Seen = Rc<RefCell<Vec<(String, u64, Digest)>>>;
 
 struct Recorder(Seen);
 
 impl Probe for Recorder {
     fn record(&mut self, _: Now, event: &Event<'_>) {
-        if let Event::StreamAdvanced { id, offset, digest, .. } = event {
+        if let Event::StreamAdvanced { id, offset, digest, .. }
+        | Event::SnapshotTaken { id: Some(id), offset, digest, .. } = event
+        {
             self.0.borrow_mut().push((id.to_string(), offset.0, *digest));
         }
     }
