@@ -305,6 +305,8 @@ impl Cluster {
                     MasterLinkState::Loading => {
                         node.loading = true;
                         node.has_position = false;
+                        // The backlog goes before the load, whether that succeeds or not.
+                        node.held_from = None;
                     }
                     MasterLinkState::Connected => {
                         node.loading = false;
