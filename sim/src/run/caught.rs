@@ -28,13 +28,19 @@ pub fn run_caught(run: RunFn, scenario: &Scenario, seed: Seed, options: &RunOpti
     let begun = Instant::now();
     IN_RUN.with_borrow_mut(|message| *message = Some(String::new()));
     let result = catch_unwind(AssertUnwindSafe(|| run(&scenario.resolve(seed), options)));
-    let message = IN_RUN.take().unwrap_or_default();
     let mut report = result.unwrap_or_else(|payload| {
-        let text = if message.is_empty() { payload_text(payload.as_ref()) } else { message };
-        RunReport::error(&scenario.name, seed, text)
+        RunReport::error(&scenario.name, seed, text_of(payload.as_ref()))
     });
+    IN_RUN.set(None);
     report.wall_time = begun.elapsed();
     report
+}
+
+/// What a caught panic said, and where: what the hook has kept of it, if this is a run of
+/// [`run_caught`].
+pub(super) fn text_of(payload: &(dyn Any + Send)) -> String {
+    let kept = IN_RUN.with_borrow_mut(|message| message.as_mut().map(std::mem::take));
+    kept.filter(|text| !text.is_empty()).unwrap_or_else(|| payload_text(payload))
 }
 
 fn payload_text(payload: &(dyn Any + Send)) -> String {
@@ -71,4 +77,54 @@ fn keep_panics_of_runs() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::explore::capsule;
+    use crate::invariant::{Found, Invariant, Sight};
+    use crate::report::Outcome;
+    use crate::run::run_with;
+    use crate::scenario::{ResolvedScenario, parse};
+    use replisim::event::Event;
+
+    /// Panics, in the middle of a node's work, at the first full sync.
+    struct Fuse;
+
+    impl Invariant for Fuse {
+        fn name(&self) -> &'static str {
+            "fuse"
+        }
+
+        fn observe(&mut self, _: &Cluster, sight: &Sight<'_>, _: &mut Found<'_>) {
+            if let Event::Loaded { .. } = sight.event {
+                panic!("the fuse has blown");
+            }
+        }
+    }
+
+    fn with_fuse(scenario: &ResolvedScenario, options: &RunOptions) -> RunReport {
+        run_with(scenario, options, vec![Box::new(Fuse)])
+    }
+
+    #[test]
+    fn a_panic_leaves_what_led_to_it_and_replays() {
+        let text = "title = \"t\"\n[nodes.m1]\n[nodes.r1]\nreplicaof = \"m1\"\n[run]\nduration = \"9s\"\nseeds = [7]";
+        let scenario = parse("fuse", "fuse.toml", text).expect("it is right");
+        let options = RunOptions { story: true, keep_trace: true, ..RunOptions::default() };
+        let report = run_caught(with_fuse, &scenario, Seed(7), &options);
+        assert_eq!(report.outcome, Outcome::Error);
+        assert!(report.reason().starts_with("panicked: the fuse has blown\nat "), "{report:?}");
+        assert!(report.sim_time.as_millis() > 0 && report.trace_hash != 0);
+        assert!(report.story.iter().any(|line| line.contains("full sync")), "{:#?}", report.story);
+        assert!(report.trace.last().is_some_and(|line| line.contains("the fuse has blown")));
+
+        let text = capsule::text(&scenario, &report).expect("it can be written");
+        let capsule = parse("fuse", "fuse.toml", &text).expect("it can be read");
+        let again = capsule::replay(&capsule, with_fuse, &options).expect("it has a section");
+        assert_eq!(again.differences, Vec::<String>::new());
+        assert_eq!(again.report.trace_hash, report.trace_hash);
+    }
 }

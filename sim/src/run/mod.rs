@@ -20,6 +20,7 @@ mod steps;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufWriter};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl RunOptions {
     }
 }
 
-/// A function that runs one scenario. It may panic: the caller reports that as an error.
+/// A function that runs one scenario. Should it panic, the caller reports that as an error.
 pub type RunFn = fn(&ResolvedScenario, &RunOptions) -> RunReport;
 
 /// Runs one scenario under all invariants.
@@ -186,7 +187,21 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// What came of it, also when it panics: how it got there is in the report then.
     fn finish(mut self) -> Result<RunReport, RunError> {
+        match catch_unwind(AssertUnwindSafe(|| self.go())) {
+            Ok(ended) => ended.and_then(|()| self.report()),
+            Err(payload) => {
+                let text = caught::text_of(payload.as_ref());
+                self.recorder.borrow_mut().world(text.lines().next().unwrap_or_default());
+                let report = self.report()?;
+                let outcome = Outcome::Error;
+                Ok(RunReport { outcome, violations: Vec::new(), error: Some(text), ..report })
+            }
+        }
+    }
+
+    fn go(&mut self) -> Result<(), RunError> {
         while self.sim.elapsed() < self.scenario.run.duration && !self.is_over() {
             self.step()?;
             self.judge_in_time();
@@ -197,7 +212,7 @@ impl<'a> Run<'a> {
         if !self.is_over() {
             self.expect_at_end()?;
         }
-        self.report()
+        Ok(())
     }
 
     /// Whether there is nothing more to learn.

@@ -213,13 +213,16 @@ fn prose(report: &RunReport, original: &Scenario) -> (String, String) {
     if title.len() < line.len() {
         title.push('…');
     }
-    let place = report.violations.first().map_or(String::new(), |first| {
-        let node = first.node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
-        let state = if first.state.is_empty() { "" } else { ", then a " };
-        format!(" at {}{node}{state}{}", seconds(first.at), first.state)
-    });
+    let broke = report.violations.first().map_or_else(
+        || format!("No verdict after {}", seconds(report.sim_time)),
+        |first| {
+            let node = first.node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
+            let state = if first.state.is_empty() { "" } else { ", then a " };
+            format!("Violated at {}{node}{state}{}", seconds(first.at), first.state)
+        },
+    );
     let mut about = format!(
-        "Violated{place}. Shrunk from {}. Once the code is mended this scenario passes.",
+        "{broke}. Shrunk from {}. Once the code is mended this scenario passes.",
         origin(original)
     );
     let end = last_lines(&report.story);
