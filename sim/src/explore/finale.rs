@@ -8,8 +8,7 @@ use super::faults::{millis, order, order_expecting};
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    Action, CommandLine, Down, Expected, Links, Outage, Range, ScenarioBuilder, Spot, Step, Time,
-    Unit,
+    Action, Down, Expected, Links, Outage, Range, ScenarioBuilder, Spot, Step, Time, Unit,
 };
 
 /// From the end of the faults to the last order of the operator, in milliseconds.
@@ -107,9 +106,13 @@ fn right_password(builder: ScenarioBuilder) -> (ScenarioBuilder, Option<String>)
     (builder, wrong.then(|| format!("CONFIG SET masterauth {right}")))
 }
 
-fn is_about_passwords(action: &Action) -> bool {
+/// Whether it changes with which password a node goes to its master.
+pub(super) fn is_about_passwords(action: &Action) -> bool {
     let Action::Command(command) = action else { return false };
-    matches!(&*command.send, CommandLine::Line(line) if line.starts_with("CONFIG SET masterauth"))
+    let words = command.send.words().unwrap_or_default();
+    let begins = ["config", "set", "masterauth"];
+    words.len() > begins.len()
+        && begins.iter().zip(&words).all(|(word, said)| said.eq_ignore_ascii_case(word))
 }
 
 /// The core, in the order in which they follow each other, and the rest.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::finale;
 use super::generate_in;
 use super::profile::Profile;
 use super::swarm::Dice;
@@ -150,6 +151,10 @@ fn take_over(world: &mut Scenario, other: &Scenario, dice: &mut Dice) {
     let begin_ms = dice.number(1, end_ms(world).max(1));
     let first_ms = at_ms(&other.steps[index]);
     for step in &other.steps[index..last] {
+        // Only an end that was made for it mends a wrong password.
+        if finale::is_about_passwords(&step.action) && !mends_passwords(world) {
+            continue;
+        }
         let mut with = world.clone();
         insert(&mut with, step.clone(), begin_ms + at_ms(step).saturating_sub(first_ms));
         // It may speak of a node that is not here.
@@ -157,6 +162,11 @@ fn take_over(world: &mut Scenario, other: &Scenario, dice: &mut Dice) {
             *world = with;
         }
     }
+}
+
+/// Whether every node is told the right password at the end.
+fn mends_passwords(world: &Scenario) -> bool {
+    world.steps[faults(world)..].iter().any(|step| finale::is_about_passwords(&step.action))
 }
 
 /// The workload of another world, in the time that this one has.

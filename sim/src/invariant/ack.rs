@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replisim::event::{Event, ReplicaState, Role};
-use replisim::replication::Offset;
+use replisim::replication::{Offset, ReplicationId};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, NodeState};
@@ -25,6 +25,9 @@ const REFUSED_EXEC: &[u8] = b"NOREPLICAS Not enough good replicas to write.\r\n"
 pub(super) struct Ack {
     /// Clients in `WAIT`: for how many replicas, and until when.
     waiting: BTreeMap<(NodeIndex, u64), (usize, Option<Duration>)>,
+    /// What every node has acknowledged of each history, under the id by which it knew it. (That
+    /// it had applied as much then is *offset*'s to judge.)
+    sent: BTreeMap<NodeIndex, BTreeMap<ReplicationId, Offset>>,
 }
 
 /// Whether a node has everything that a master had written up to `target`.
@@ -56,7 +59,21 @@ fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
 }
 
 impl Ack {
+    /// Whether a node has acknowledged all that a master had written up to `target`.
+    fn has_acked(
+        &self,
+        cluster: &Cluster,
+        master: &NodeState,
+        node: NodeIndex,
+        target: Offset,
+    ) -> bool {
+        let (Some(id), Some(sent)) = (master.id, self.sent.get(&node)) else { return false };
+        let same = |own| own == id || cluster.histories.same_past(own, target, id);
+        sent.iter().any(|(own, offset)| *offset >= target && same(*own))
+    }
+
     fn wait(
+        &self,
         cluster: &Cluster,
         sight: &Sight<'_>,
         target: Offset,
@@ -74,11 +91,16 @@ impl Ack {
             .filter(|node| *node != sight.node)
             .filter(|node| !cluster.nodes[*node].up || has_applied(cluster, state, *node, target))
             .count();
-        // A machine that lost power leaves a link behind, and comes back on another: what it
-        // acknowledged in its former life counts, as in Redis, until the link is found dead.
+        // A machine that lost power leaves a link behind, and comes back on another, and a replica
+        // may have left for another master: what they acknowledged before counts, as in Redis,
+        // until the master has found the link dead.
         let ghosts = state.replicas.values().filter(|view| {
             view.acked >= target
-                && view.node.is_some_and(|node| cluster.nodes[node].life != view.life)
+                && view.node.is_some_and(|node| {
+                    cluster.nodes[node].life != view.life
+                        || !has_applied(cluster, state, node, target)
+                            && self.has_acked(cluster, state, node, target)
+                })
         });
         let applied = applied + ghosts.count();
         if counted > applied {
@@ -172,8 +194,14 @@ impl Invariant for Ack {
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         match sight.event {
             Event::Started { .. } => self.waiting.retain(|(node, _), _| *node != sight.node),
+            Event::AckSent { offset } => {
+                if let Some(id) = cluster.nodes[sight.node].id {
+                    let sent = self.sent.entry(sight.node).or_default().entry(id).or_default();
+                    *sent = (*sent).max(*offset);
+                }
+            }
             Event::WaitAnswered { client, target, counted, acks } => {
-                Self::wait(cluster, sight, *target, *counted, acks, found);
+                self.wait(cluster, sight, *target, *counted, acks, found);
                 self.waited(&cluster.nodes[sight.node], sight, (*client, *counted), found);
             }
             Event::Executed { client, args, reply, .. } => {
