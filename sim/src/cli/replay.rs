@@ -54,7 +54,8 @@ const TRACE_OF_A_RUN: &str = "trace.jsonl";
 
 /// Writes the trace of a run beside its capsule.
 pub(super) fn write_trace(file: &Path, report: &RunReport) -> Result<(), Stop> {
-    let mut text = report.trace.join("\n");
+    let mut text = format!("{}\n", trace::header(&report.scenario, report.seed.0));
+    text.push_str(&report.trace.join("\n"));
     text.push('\n');
     capsule::write_text(&trace_of(file), &text).map_err(Stop::Usage)
 }
@@ -70,10 +71,7 @@ fn old_trace(file: &Path, scenario: &Scenario) -> Option<Vec<String>> {
             None
         }
     };
-    if let Some(text) = read(&trace_of(file)) {
-        return Some(text.lines().map(str::to_owned).collect());
-    }
-    let text = read(&file.with_file_name(TRACE_OF_A_RUN))?;
+    let text = read(&trace_of(file)).or_else(|| read(&file.with_file_name(TRACE_OF_A_RUN)))?;
     let named = scenario.capsule.as_ref().and_then(|capsule| capsule.scenario.as_deref());
     let [seed] = scenario.default_seeds()[..] else {
         return None;

@@ -30,7 +30,7 @@ impl Names {
     fn shorten(&mut self, value: &Value) -> String {
         match value {
             Value::String(text) if is_id(text) => self.of(text),
-            Value::String(text) if text.is_empty() || text.contains(' ') => format!("{text:?}"),
+            Value::String(text) if !is_word(text) => format!("{text:?}"),
             Value::String(text) => text.clone(),
             Value::Array(items) => {
                 let items: Vec<String> = items.iter().map(|item| self.shorten(item)).collect();
@@ -46,6 +46,12 @@ impl Names {
             other => other.to_string(),
         }
     }
+}
+
+/// Whether a text can stand in a line as it is.
+fn is_word(text: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '"';
+    !text.is_empty() && !text.contains(odd)
 }
 
 fn is_id(text: &str) -> bool {
@@ -101,5 +107,16 @@ mod tests {
             ["    0.002s  -- kill m1", "    0.003s  identity         id=id-B second={id=id-A}"]
         );
         assert_eq!(of_node(&trace, "m1")[0], "    0.001s  started          id=id-A offset=0");
+    }
+
+    #[test]
+    fn what_is_no_word_is_quoted() {
+        let trace = [
+            r#"{"kind":"executed","args":["SET","a b",""],"reply":"+OK\r\n","t_us":0,"node":"m1"}"#,
+        ];
+        assert_eq!(
+            of_node(&trace.map(str::to_owned), "m1"),
+            [r#"    0.000s  executed         args=[SET "a b" ""] reply="+OK\r\n""#]
+        );
     }
 }

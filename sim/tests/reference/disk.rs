@@ -21,9 +21,9 @@ fn saver(steps: &str) -> String {
 
 /// The seconds in which a save failed; all others worked.
 fn failed(ran: &Ran) -> Vec<u64> {
-    let seconds = |name| ran.snapshots("m1", name).into_iter().map(|ms| ms / 1000);
-    let failed: Vec<u64> = seconds("SnapshotFailed").collect();
-    assert_eq!(seconds("SnapshotSaved").count() + failed.len(), 26);
+    let seconds = |name| ran.times("m1", name).into_iter().map(|ms| ms / 1000);
+    let failed: Vec<u64> = seconds("snapshot-failed").collect();
+    assert_eq!(seconds("snapshot-saved").count() + failed.len(), 26);
     failed
 }
 
@@ -37,8 +37,7 @@ fn step_slow_disk() {
         let ran = passes(&saver(steps));
         // When each snapshot was taken, and when it was safe.
         let took = |(taken, saved): (&u64, &u64)| saved - taken;
-        let (taken, saved) =
-            (ran.snapshots("m1", "SnapshotTaken"), ran.snapshots("m1", "SnapshotSaved"));
+        let (taken, saved) = (ran.times("m1", "snapshot-taken"), ran.times("m1", "snapshot-saved"));
         taken.iter().zip(&saved).map(took).collect::<Vec<_>>()
     };
     let fast = time("");

@@ -80,14 +80,6 @@ impl Ran {
         self.events(node, kind).into_iter().map(at_ms).collect()
     }
 
-    /// When a node told something that the trace has as text, by the name of the event.
-    pub fn snapshots(&self, node: &str, name: &str) -> Vec<u64> {
-        let told = self.events(node, "other").into_iter();
-        told.filter(|event| event["text"].as_str().is_some_and(|text| text.starts_with(name)))
-            .map(at_ms)
-            .collect()
-    }
-
     /// When a node's link to its master came into a state.
     pub fn links(&self, node: &str, state: &str) -> Vec<u64> {
         let links = self.events(node, "master-link").into_iter();

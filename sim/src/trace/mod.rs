@@ -4,6 +4,8 @@
 //! the same hash went the same way. Must never: contain wall-clock time, addresses of memory or
 //! anything else that differs between two runs of one seed.
 
+mod fields;
+
 use std::time::Duration;
 
 use replisim::event::Event;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Version of the trace's lines; grows when a field changes its meaning.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The commit this was built from, or `unknown` outside a git checkout.
 pub const COMMIT: &str = env!("REPLISIM_COMMIT");
@@ -32,11 +34,12 @@ pub fn header(scenario: &str, seed: u64) -> Value {
     })
 }
 
-/// Whether a line is the first of the trace file of this run.
+/// Whether a line is the first of the trace file of this run, written as they are written now.
 pub fn is_header_of(line: &str, scenario: &str, seed: u64) -> bool {
     let value = serde_json::from_str::<Value>(line);
     value.is_ok_and(|value| {
         value["kind"] == "header"
+            && value["schema"] == SCHEMA
             && value["scenario"] == scenario
             && value["seed"].as_str().and_then(|text| text.parse().ok()) == Some(seed)
     })
@@ -44,7 +47,7 @@ pub fn is_header_of(line: &str, scenario: &str, seed: u64) -> bool {
 
 /// One event as a line.
 pub fn line(at: Duration, node: &str, event: &Event<'_>) -> Value {
-    let mut value = fields(event);
+    let mut value = fields::of(event);
     if let Value::Object(map) = &mut value {
         map.insert("t_us".into(), json!(at.as_micros() as u64));
         map.insert("node".into(), json!(node));
@@ -55,66 +58,6 @@ pub fn line(at: Duration, node: &str, event: &Event<'_>) -> Value {
 /// Something the world did, as a line.
 pub fn world_line(at: Duration, text: &str) -> Value {
     json!({ "t_us": at.as_micros() as u64, "node": "world", "kind": "world", "text": text })
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned()
-}
-
-fn second(
-    second: &Option<(replisim::replication::ReplicationId, replisim::replication::Offset)>,
-) -> Value {
-    second.map_or(Value::Null, |(id, offset)| json!({ "id": id.to_string(), "up_to": offset.0 }))
-}
-
-fn fields(event: &Event<'_>) -> Value {
-    match event {
-        Event::Started { role, id, second: other, offset, restored, loaded, digest } => json!({
-            "kind": "started", "role": format!("{role:?}").to_lowercase(), "id": id.to_string(),
-            "second": second(other), "offset": offset.0, "restored": second(restored),
-            "loaded": loaded, "digest": hex(digest.0),
-        }),
-        Event::Identity { role, id, second: other, offset, cause } => json!({
-            "kind": "identity", "role": format!("{role:?}").to_lowercase(), "id": id.to_string(),
-            "second": second(other), "offset": offset.0, "cause": cause,
-        }),
-        Event::StreamAdvanced { id, offset, bytes, digest, origin } => json!({
-            "kind": "stream", "origin": format!("{origin:?}").to_lowercase(), "id": id.to_string(),
-            "offset": offset.0, "bytes": bytes.len(), "text": text(bytes), "digest": hex(digest.0),
-        }),
-        Event::PsyncAnswered { link, port, ip, asked_id, asked_offset, answer, backlog } => json!({
-            "kind": "psync", "link": link.0, "port": port, "ip": ip,
-            "asked_id": asked_id.map(|id| id.to_string()), "asked_offset": asked_offset,
-            "answer": format!("{answer:?}"),
-            "backlog": backlog.map(|(first, bytes)| json!({ "first": first.0, "bytes": bytes })),
-        }),
-        Event::Executed { client, db, args, reply, authenticated } => json!({
-            "kind": "executed", "client": client, "db": db,
-            "args": args.iter().map(|arg| text(arg)).collect::<Vec<_>>(), "reply": text(reply),
-            "authenticated": authenticated,
-        }),
-        Event::AckSent { offset } => json!({ "kind": "ack-sent", "offset": offset.0 }),
-        Event::AckReceived { link, port, offset } => json!({
-            "kind": "ack-received", "link": link.0, "port": port, "offset": offset.0,
-        }),
-        Event::Replica { link, port, state } => json!({
-            "kind": "replica", "link": link.0, "port": port, "state": format!("{state:?}"),
-        }),
-        Event::MasterLink { host, port, state, reason } => json!({
-            "kind": "master-link", "host": host, "port": port, "state": format!("{state:?}"),
-            "reason": reason,
-        }),
-        Event::Configured { changed, .. } => json!({
-            "kind": "configured",
-            "changed": changed.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
-        }),
-        Event::Mark(name) => json!({ "kind": "mark", "name": name }),
-        other => json!({ "kind": "other", "text": format!("{other:?}") }),
-    }
-}
-
-fn hex(number: u64) -> String {
-    format!("{number:016x}")
 }
 
 /// Where two traces part: the first line that differs, as it stands in each, after the last they
