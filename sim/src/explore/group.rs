@@ -70,7 +70,9 @@ fn shape(message: &str) -> String {
         if quoted {
             continue;
         }
-        if c.is_alphanumeric() {
+        // A number with a point and an address are one word.
+        let inside = c == '.' && !word.is_empty() && !word.contains(char::is_alphabetic);
+        if c.is_alphanumeric() || inside {
             word.push(c);
             continue;
         }
@@ -143,6 +145,10 @@ mod tests {
         let b = shape("\"GET n:77\" answered +OK, the model says $-1 (offset 9) on n12");
         assert_eq!(a, b);
         assert_eq!(a, "\"…\" answered +OK, the model says $-# (offset #) on #");
+        assert_eq!(
+            shape("full sync for n2, 1.5 s late"),
+            shape("full sync for 192.168.0.4, 12 s late")
+        );
     }
 
     #[test]

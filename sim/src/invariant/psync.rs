@@ -29,7 +29,7 @@ impl Invariant for Psync {
             return;
         };
         let state = &cluster.nodes[sight.node];
-        let peer = cluster.by_ip(ip).map_or("an unknown replica", |peer| &cluster.nodes[peer].name);
+        let peer = cluster.by_ip(ip).map_or(ip.as_ref(), |peer| &cluster.nodes[peer].name);
         let Some(asked) = asked_id else {
             found.violation(&state.name, format!("+CONTINUE to {peer}, which asked for no id"));
             return;
@@ -111,7 +111,7 @@ impl Invariant for NeedlessFullSync {
             _ => return,
         };
         if could_continue(cluster, state, asked, from) {
-            let peer = peer.map_or("a replica", |peer| &peer.name);
+            let peer = peer.map_or(ip.as_ref(), |peer| &peer.name);
             found.violation(
                 &state.name,
                 format!(
