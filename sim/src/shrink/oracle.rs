@@ -189,10 +189,16 @@ fn verdict(run: RunFn, (cause, unmet): (&Cause, &Option<Unmet>), ready: &Ready) 
     let report = run_caught(run, &ready.scenario, ready.seed, &RunOptions::to_first_violation());
     match Cause::of(&report) {
         None => Verdict::Passed,
-        Some(found) if found == *cause && Unmet::of(&report) != *unmet => Verdict::Passed,
-        Some(found) if found == *cause => {
-            Verdict::Same(report.violations.first().map_or(report.sim_time, |first| first.at))
-        }
-        Some(other) => Verdict::Other(other),
+        Some(found) if found != *cause => Verdict::Other(found),
+        Some(found) => match Unmet::of(&report) {
+            same if same == *unmet => {
+                Verdict::Same(report.violations.first().map_or(report.sim_time, |first| first.at))
+            }
+            // Its place among the others is by which expectation it is.
+            other => {
+                let state = other.map(|unmet| unmet.to_string()).unwrap_or_default();
+                Verdict::Other(Cause { state, ..found })
+            }
+        },
     }
 }

@@ -120,6 +120,27 @@ fn another_violation_is_kept_apart_and_not_followed() {
     assert!(shrunk.others[0].1.contains("violated = \"psync\""), "{}", shrunk.others[0].1);
 }
 
+/// Another expectation is not met once nothing is killed for long.
+fn two_expectations(scenario: &ResolvedScenario, options: &RunOptions) -> RunReport {
+    let report = killed_for_long(scenario, options);
+    let at = report.violations.first().map_or(Duration::ZERO, |first| first.at);
+    let message = match report.violations.first().map(|first| first.invariant.as_str()) {
+        Some("prefix") => "role is 1, expected 2",
+        Some(_) => "role is 1, expected 0",
+        None => return report,
+    };
+    failing(scenario, "expect", at, message)
+}
+
+#[test]
+fn another_expectation_is_kept_apart_too() {
+    let shrunk = shrink(&scenario(), Seed(5), two_expectations, &quiet(1)).expect("it fails");
+    assert_eq!(shrunk.report.violations[0].message, "role is 1, expected 2");
+    let [(cause, text)] = &shrunk.others[..] else { panic!("{:?}", shrunk.others) };
+    assert_eq!(cause.invariant, "expect");
+    assert!(text.contains("role is 1, expected 0"), "{text}");
+}
+
 #[test]
 fn the_result_does_not_depend_on_the_number_of_jobs() {
     let one = shrink(&scenario(), Seed(5), killed_for_long, &quiet(1)).expect("it fails");

@@ -6,6 +6,7 @@
 //! hold before anything is taken away.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use crate::report::RunReport;
 
@@ -30,6 +31,14 @@ impl Unmet {
         let side = last_number(came).zip(last_number(expected)).map(|(a, b)| a.cmp(&b));
         let came = came.split(' ').map(kind).collect::<Vec<_>>().join(" ");
         Some(Self { node: first.node.clone(), came, expected: expected.to_owned(), side })
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.node.as_deref().unwrap_or("every node");
+        write!(f, "{node}: {}, expected {}", self.came, self.expected)?;
+        self.side.map_or(Ok(()), |side| write!(f, " ({side:?})"))
     }
 }
 
