@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use replisim::config::Config;
+use replisim::config::{Config, SavePoints};
 use replisim::event::{Digest, Event, MasterLinkState, Origin, PsyncAnswer, ReplicaState, Role};
 use replisim::replication::{LinkId, Offset, ReplicationId};
 
@@ -39,6 +39,8 @@ pub struct Limits {
     pub repl_backlog_ttl: Option<Duration>,
     /// `replica-serve-stale-data`.
     pub replica_serve_stale_data: bool,
+    /// `save`: after how long, with how many changes.
+    pub save_points: Vec<(Duration, u64)>,
 }
 
 impl From<&Config> for Limits {
@@ -58,8 +60,13 @@ impl From<&Config> for Limits {
             requirepass: config.requirepass.clone(),
             repl_backlog_ttl: Some(config.repl_backlog_ttl).filter(|ttl| !ttl.is_zero()),
             replica_serve_stale_data: config.replica_serve_stale_data,
+            save_points: save_points(&config.save),
         }
     }
+}
+
+fn save_points(points: &SavePoints) -> Vec<(Duration, u64)> {
+    points.0.iter().map(|point| (point.period, point.changes)).collect()
 }
 
 impl Default for Limits {
@@ -76,6 +83,7 @@ impl Default for Limits {
             requirepass: None,
             repl_backlog_ttl: Some(Duration::from_secs(3600)),
             replica_serve_stale_data: true,
+            save_points: save_points(&SavePoints::default()),
         }
     }
 }

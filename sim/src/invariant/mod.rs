@@ -17,6 +17,7 @@ mod identity;
 mod offset;
 mod prefix;
 mod psync;
+mod saves;
 mod steady;
 mod twin;
 
@@ -109,6 +110,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(guard::Auth),
         Box::new(guard::OwnExpiry),
         Box::new(bounds::Bounds),
+        Box::new(saves::Saves::default()),
         Box::new(steady::Steady::default()),
     ]
 }

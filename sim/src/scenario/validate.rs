@@ -26,6 +26,7 @@ pub const INVARIANTS: &[&str] = &[
     "expiry",
     "auth",
     "durability",
+    "saves",
     "steady",
     "bounds",
     "convergence",
