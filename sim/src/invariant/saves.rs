@@ -10,7 +10,7 @@ use std::time::Duration;
 use replisim::event::{Digest, Event, ReplicaState};
 
 use super::{Found, Invariant, Sight};
-use crate::cluster::{Cluster, Limits, NodeIndex};
+use crate::cluster::{Cluster, Limits, NodeIndex, NodeState};
 
 /// Between two [`Event::Buffers`] of a node.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,8 +31,9 @@ struct Unsaved {
     changes: u64,
     /// Since something last happened that a save may have had to wait for.
     quiet: Duration,
-    /// A snapshot is being written, or sent.
-    busy: bool,
+    /// A snapshot is being written to a file. (One that is given up is told by nobody: it is
+    /// waited for until there is another.)
+    writing: bool,
     /// What changes next goes by itself, and is nobody's change.
     expiring: bool,
     /// It is about to end.
@@ -61,18 +62,10 @@ impl Unsaved {
                 self.changed(*digest);
             }
             Event::KeyExpired { .. } => self.expiring = true,
-            Event::SnapshotTaken { disk, .. } => {
-                (self.busy, self.quiet) = (true, Duration::ZERO);
-                if *disk {
-                    self.changes = 0;
-                }
+            Event::SnapshotTaken { disk: true, .. } => (self.writing, self.changes) = (true, 0),
+            Event::SnapshotSaved { .. } | Event::SnapshotFailed { .. } => {
+                (self.writing, self.quiet) = (false, Duration::ZERO);
             }
-            Event::SnapshotSaved { .. }
-            | Event::SnapshotFailed { .. }
-            | Event::Replica {
-                state: ReplicaState::AwaitAck | ReplicaState::Online | ReplicaState::Gone,
-                ..
-            } => (self.busy, self.quiet) = (false, Duration::ZERO),
             Event::LoadFailed { .. } | Event::Configured { .. } => self.quiet = Duration::ZERO,
             Event::Executed { args, .. } if args[0].eq_ignore_ascii_case(b"shutdown") => {
                 self.leaving = !args.iter().any(|arg| arg.eq_ignore_ascii_case(b"abort"));
@@ -82,9 +75,10 @@ impl Unsaved {
         }
     }
 
-    /// A tick has passed. How long a save has been due, with the point that says so.
-    fn overdue(&mut self, limits: &Limits, loading: bool) -> Option<(u64, Duration)> {
-        if self.busy || self.leaving || loading || self.changes == 0 {
+    /// A tick has passed; `waits`: for something else than a save. The point by which a save is
+    /// overdue.
+    fn overdue(&mut self, limits: &Limits, waits: bool) -> Option<(u64, Duration)> {
+        if self.writing || self.leaving || waits || self.changes == 0 {
             self.quiet = Duration::ZERO;
             return None;
         }
@@ -94,6 +88,12 @@ impl Unsaved {
         };
         limits.save_points.iter().find(due).map(|(period, changes)| (*changes, *period))
     }
+}
+
+/// Whether a node loads, or sends a snapshot: meanwhile it saves nothing.
+fn waits(state: &NodeState) -> bool {
+    let served = |state| matches!(state, ReplicaState::WaitEnd | ReplicaState::Sending);
+    state.loading || state.replicas.values().any(|view| served(view.state))
 }
 
 impl Invariant for Saves {
@@ -106,7 +106,7 @@ impl Invariant for Saves {
         let unsaved = self.nodes.entry(sight.node).or_default();
         unsaved.note(sight.event);
         if let Event::Buffers { .. } = sight.event
-            && let Some((changes, period)) = unsaved.overdue(&state.limits, state.loading)
+            && let Some((changes, period)) = unsaved.overdue(&state.limits, waits(state))
         {
             let text = format!(
                 "has not saved for {:.1} s, with {} changes; `save {} {changes}` is set",

@@ -26,13 +26,17 @@ pub enum Data {
     Stream(Stream),
 }
 
-/// A stream: its entries by id, and the greatest id it ever had.
+/// A stream: its entries by id, and what it remembers of all it ever had.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stream {
     /// Names and values by turns.
     pub entries: BTreeMap<(u64, u64), Vec<Vec<u8>>>,
-    /// Milliseconds and number.
+    /// The greatest id it ever had: milliseconds and number.
     pub last: (u64, u64),
+    /// The greatest id that was deleted by name.
+    pub deleted: (u64, u64),
+    /// Entries ever added.
+    pub added: u64,
 }
 
 impl Data {
@@ -92,9 +96,8 @@ impl Data {
                     let fields = Fields::new(texts.iter().map(Vec::as_slice));
                     value.push(StreamId { ms: *ms, seq: *seq }, fields, &limits);
                 }
-                let (ms, seq) = stream.last;
-                let added = value.entries_added();
-                value.set_marks(StreamId { ms, seq }, value.max_deleted_id(), added);
+                let id = |(ms, seq)| StreamId { ms, seq };
+                value.set_marks(id(stream.last), id(stream.deleted), stream.added);
                 Value::Stream(value)
             }
         }

@@ -80,11 +80,13 @@ impl Step<'_> {
                 let Some(ids) = ids.iter().map(|id| parse(id)).collect::<Option<Vec<_>>>() else {
                     return Ok(Answer::Anything);
                 };
-                let gone = ids.iter().filter(|id| stream.entries.remove(*id).is_some()).count();
-                if gone > 0 {
+                let there = |id: &Id| stream.entries.remove(id).is_some();
+                let gone: Vec<Id> = ids.into_iter().filter(there).collect();
+                stream.deleted = gone.iter().copied().fold(stream.deleted, Id::max);
+                if !gone.is_empty() {
                     self.put(key, Data::Stream(stream), at);
                 }
-                count(gone)
+                count(gone.len())
             }
             (b"XTRIM", [key, what @ (b"MAXLEN" | b"MINID"), limit]) => {
                 let (Some(mut stream), at) = self.stream_at(key)? else { return Ok(count(0)) };
@@ -126,6 +128,7 @@ impl Step<'_> {
         }
         stream.entries.insert(id, fields.iter().map(|field| field.to_vec()).collect());
         stream.last = id;
+        stream.added += 1;
         if let Some(limit) = limit {
             limit.apply(&mut stream);
         }

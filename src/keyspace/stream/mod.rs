@@ -357,10 +357,12 @@ impl StreamValue {
             .groups()
             .map(|(name, group)| group.digest(xxh3_64(name)))
             .fold(0, u64::wrapping_add);
-        let mut head = [0; 32];
+        let mut head = [0; 56];
         head[..8].copy_from_slice(&inner.sum.to_le_bytes());
         head[8..16].copy_from_slice(&groups.to_le_bytes());
-        head[16..].copy_from_slice(&inner.last_id.to_bytes());
+        head[16..32].copy_from_slice(&inner.last_id.to_bytes());
+        head[32..48].copy_from_slice(&inner.max_deleted_id.to_bytes());
+        head[48..].copy_from_slice(&inner.entries_added.to_le_bytes());
         xxh3_64_with_seed(&head, seed)
     }
 

@@ -50,6 +50,22 @@ fn a_range_that_ends_before_it_begins_is_empty() {
 }
 
 #[test]
+fn what_a_stream_remembers_of_all_it_had_is_in_its_digest() {
+    let mut stream = StreamValue::new();
+    (1..=3).for_each(|ms| stream.push(id(ms), fields("x"), &Limits::default()));
+    let before = stream.digest(0);
+    let mut others = [stream.clone(), stream.clone(), stream.clone()];
+    others[0].set_marks(id(4), StreamId::MIN, 3);
+    others[1].set_marks(id(3), id(2), 3);
+    others[2].set_marks(id(3), StreamId::MIN, 4);
+    for other in others {
+        assert_ne!(other.digest(0), before);
+    }
+    stream.set_marks(id(3), StreamId::MIN, 3);
+    assert_eq!(stream.digest(0), before);
+}
+
+#[test]
 fn pending_entries_belong_to_one_consumer() {
     let mut group = Group::new(id(0), Some(0));
     let to = |name: &[u8]| Pending { consumer: Key::new(name), delivered_ms: 1, deliveries: 1 };
@@ -68,11 +84,15 @@ proptest! {
     fn a_stream_is_a_map_by_id(steps in proptest::collection::vec((0_u8..12, any::<u16>()), 1..400)) {
         let mut stream = StreamValue::new();
         let mut model = BTreeMap::new();
-        let mut next = 1;
+        let (mut next, mut deleted) = (1, StreamId::MIN);
         for (kind, number) in steps {
             let some = id(u64::from(number) % next);
             match kind {
-                0 => prop_assert_eq!(stream.remove(some), model.remove(&some).is_some()),
+                0 => {
+                    let there = model.remove(&some).is_some();
+                    prop_assert_eq!(stream.remove(some), there);
+                    deleted = if there { deleted.max(some) } else { deleted };
+                }
                 1 => {
                     let wanted = u64::from(number % 300);
                     stream.trim(Trim::MaxLen(wanted), false, 0);
@@ -98,7 +118,7 @@ proptest! {
         for (id, number) in &model {
             again.push(*id, fields(&number.to_string()), &Limits::default());
         }
-        again.set_marks(stream.last_id(), StreamId::MIN, 0);
+        again.set_marks(stream.last_id(), deleted, next - 1);
         prop_assert_eq!(again.digest(3), stream.digest(3));
     }
 }
