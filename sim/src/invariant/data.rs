@@ -43,6 +43,9 @@ struct Copy {
     saved: bool,
     /// Whether it may be the node's file.
     may_be_file: bool,
+    /// The file was removed after it was taken and before it was said to be saved: that may have
+    /// been the file.
+    may_be_gone: bool,
 }
 
 impl Data {
@@ -215,6 +218,7 @@ impl Data {
                 model: model.clone().map(Rc::new),
                 saved: false,
                 may_be_file: true,
+                may_be_gone: false,
             });
         }
         if let Some(twin) = self.nodes.get_mut(&sight.node) {
@@ -231,8 +235,12 @@ impl Data {
     }
 
     fn file_is_gone(&mut self, node: NodeIndex) {
-        for copy in self.copies.iter_mut().filter(|copy| copy.node == node && copy.saved) {
-            (copy.saved, copy.may_be_file) = (false, false);
+        for copy in self.copies.iter_mut().filter(|copy| copy.node == node) {
+            if copy.saved {
+                (copy.saved, copy.may_be_file) = (false, false);
+            } else {
+                copy.may_be_gone = true;
+            }
         }
     }
 
@@ -242,8 +250,8 @@ impl Data {
         self.received.remove(&node);
         for (index, copy) in self.copies.iter_mut().enumerate() {
             if copy.node == node && Some(index) <= newest {
-                copy.saved = Some(index) == newest;
-                copy.may_be_file = copy.saved;
+                copy.may_be_file = Some(index) == newest;
+                copy.saved = copy.may_be_file && !copy.may_be_gone;
             }
         }
     }
@@ -260,6 +268,7 @@ impl Data {
             model: model.map(Rc::new),
             saved: false,
             may_be_file: *disk,
+            may_be_gone: false,
         });
     }
 }
