@@ -126,6 +126,13 @@ fn changed_code_is_told_with_the_first_event_that_differs() {
     for told in ["not the same", "the code has changed", "they part at event", "then: ", "now: "] {
         assert!(out.contains(told), "{told}: {out}");
     }
+    // The first lines of a trace once did not say of which run it is.
+    change(&folder.join("small.trace.jsonl"), |text| {
+        text.split_once('\n').expect("lines").1.to_owned()
+    });
+    let (_, out, err) = replisim(&folder, &["replay", "small.toml"]);
+    assert!(err.contains("small.trace.jsonl is not of this run, or of another version"), "{err}");
+    assert!(!out.contains("they part"), "{out}");
     std::fs::remove_file(folder.join("small.trace.jsonl")).expect("removed");
     let (_, out, _) = replisim(&folder, &["replay", "small.toml"]);
     assert!(out.contains("no old trace beside it"), "{out}");

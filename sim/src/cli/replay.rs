@@ -71,15 +71,22 @@ fn old_trace(file: &Path, scenario: &Scenario) -> Option<Vec<String>> {
             None
         }
     };
-    let text = read(&trace_of(file)).or_else(|| read(&file.with_file_name(TRACE_OF_A_RUN)))?;
+    let [own, of_a_run] = [trace_of(file), file.with_file_name(TRACE_OF_A_RUN)];
+    let (path, text) = read(&own)
+        .map(|text| (&own, text))
+        .or_else(|| read(&of_a_run).map(|text| (&of_a_run, text)))?;
     let named = scenario.capsule.as_ref().and_then(|capsule| capsule.scenario.as_deref());
     let [seed] = scenario.default_seeds()[..] else {
         return None;
     };
     let mut lines = text.lines();
     let header = lines.next()?;
-    trace::is_header_of(header, named.unwrap_or(&scenario.name), seed.0)
-        .then(|| lines.map(str::to_owned).collect())
+    if !trace::is_header_of(header, named.unwrap_or(&scenario.name), seed.0) {
+        let path = path.display();
+        anstream::eprintln!("{path} is not of this run, or of another version: it is left aside");
+        return None;
+    }
+    Some(lines.map(str::to_owned).collect())
 }
 
 pub(super) fn replay(args: &ReplayArgs, run: RunFn) -> Result<ExitCode, Stop> {
