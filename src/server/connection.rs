@@ -1,8 +1,9 @@
 //! One connection of a client or a replica.
 //!
 //! Reading and writing go on side by side, in one hand-written `poll`: a replica's ack is
-//! handled while a large write is stuck, and a command's reply is written in the same turn in
-//! which the command was read, without another wake-up. What is left unwritten stays here, so
+//! handled while a large write is stuck. Replies are written once every connection that had
+//! something to read has been read, as Redis does before it waits again: a client that is woken
+//! by each reply in turn costs more than the commands do. What is left unwritten stays here, so
 //! that nothing is lost or sent twice.
 
 use std::cell::{Cell, RefCell};
@@ -69,6 +70,10 @@ struct Connection<E: Env> {
     /// The snapshot whose first byte has been taken: nothing else is written until it is over.
     transfer: Option<Transfer>,
     unflushed: bool,
+    /// Input was given to the node, and what it answered has not been asked for.
+    answered: bool,
+    /// How often this one was first in line without a look at the sockets between.
+    rounds: usize,
     /// The clocks as read in this turn: reading them costs more than most calls of the node.
     turn: Option<Now>,
     /// A piece of a snapshot was sent in this turn: the other connections come before the next.
@@ -96,6 +101,8 @@ pub(super) async fn serve<E: Env>(
         stalled: false,
         transfer: None,
         unflushed: false,
+        answered: false,
+        rounds: 0,
         turn: None,
         piece_sent: false,
     };
@@ -154,7 +161,8 @@ impl<E: Env> Connection<E> {
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let mut fresh = false;
-        for _ in 0..ROUNDS_PER_TURN {
+        while self.rounds < ROUNDS_PER_TURN {
+            self.rounds += 1;
             // Asked every round: the command before may have been `DEBUG SLEEP` or `SHUTDOWN`.
             if self.shell.poll_awake(cx).is_pending() {
                 // Input that was read must be looked at after the sleep.
@@ -174,8 +182,14 @@ impl<E: Env> Connection<E> {
                     self.mailbox.bell.ring();
                     return self.poll_exit_output(cx);
                 }
+                if fresh {
+                    // Behind all who are ready to be read.
+                    self.answered = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
-            if rung || fresh || self.has_unwritten() {
+            if rung || std::mem::take(&mut self.answered) || self.has_unwritten() {
                 match self.write(cx) {
                     Ok(Written::All | Written::Blocked) => {}
                     Ok(Written::Closed) => return Poll::Ready(End::Closed),
@@ -186,11 +200,15 @@ impl<E: Env> Connection<E> {
                 Ok(Read::Fresh) => fresh = true,
                 Ok(Read::Held) => fresh = false,
                 Ok(Read::Nothing) if self.mailbox.bell.is_rung() => fresh = false,
-                Ok(Read::Nothing) => return Poll::Pending,
+                Ok(Read::Nothing) => {
+                    self.rounds = 0;
+                    return Poll::Pending;
+                }
                 Ok(Read::Closed) => return Poll::Ready(End::Closed),
                 Err(_) => return Poll::Ready(End::Failed),
             }
         }
+        self.rounds = 0;
         // `fresh` is not kept across turns: the bell stands for it.
         self.mailbox.bell.ring();
         yield_turn(cx);
