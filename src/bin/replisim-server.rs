@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use replisim::config::{Config, ConfigFile};
 use replisim::env::{Env, LogLevel, LogLine};
 use replisim::server::args::{self, ConfigSource, Invocation};
-use replisim::server::tokio_env::{LogTarget, TokioEnv, TokioOptions};
+use replisim::server::tokio_env::{LogTarget, TokioEnv, TokioOptions, yield_to_the_event_loop};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -217,6 +217,7 @@ fn raise_descriptor_limit(env: &TokioEnv, config: &Config) {
 fn serve(env: TokioEnv, config: Config, config_file: Option<(String, String)>) -> Result<i32> {
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .on_thread_start(yield_to_the_event_loop)
         .build_local(LocalOptions::default())
         .context("Can't start the event loop")?;
     let code = runtime.block_on(async {

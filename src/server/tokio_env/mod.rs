@@ -14,7 +14,7 @@ mod log;
 mod net;
 mod usage;
 
-pub use background::ThreadBackground;
+pub use background::{ThreadBackground, yield_to_the_event_loop};
 pub use files::{RealDisk, RealFile, RealReader};
 pub use log::LogTarget;
 pub use net::{RealListener, RealStream};
