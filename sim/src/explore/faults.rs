@@ -307,8 +307,40 @@ impl Maker<'_> {
         }
     }
 
+    /// A replica without data that is lost while its snapshot is written, and asks again before
+    /// that is over: a master with save points goes on writing for itself, and meanwhile its
+    /// backlog leaves what follows the snapshot behind.
+    fn asks_twice(&mut self, node: &str) -> Vec<(u64, Action)> {
+        let down = Range::fixed(Time::from_u64(100_000));
+        let killed = Action::Kill(Down { node: node.into(), duration: Some(down.into()) });
+        let delay_us = self.dice.magnitude(2_000, 50_000);
+        let again_ms = 200 + self.dice.magnitude(300, 3_000);
+        let mut all = vec![
+            (10, killed.clone()),
+            (11, Action::RemoveRdb(node.into())),
+            (again_ms, killed),
+            (again_ms + 1, Action::RemoveRdb(node.into())),
+        ];
+        for other in self.members.iter().filter(|member| member.name != node) {
+            let mut tell = |at_ms, line: &str| all.push((at_ms, order(&other.name, line)));
+            tell(0, "CONFIG SET repl-diskless-sync no");
+            tell(1, "CONFIG SET save \"3600 1\"");
+            tell(2, "CONFIG SET repl-backlog-size 16384");
+            tell(3, &format!("CONFIG SET rdb-key-save-delay {delay_us}"));
+            for key in 0..3 {
+                let value = "x".repeat(15_000);
+                tell(again_ms - 60 + key * 10, &format!("SET filler{key} {value}"));
+            }
+            tell(again_ms + 4_000, "CONFIG SET rdb-key-save-delay 0");
+        }
+        all
+    }
+
     /// A process that comes back without data, and what may happen while it is given some.
     fn fresh(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
+        if self.dice.chance(0.25) {
+            return self.asks_twice(node);
+        }
         let name: Names = node.into();
         let down = Range::fixed(Time::from_u64(100_000));
         let mut all = vec![

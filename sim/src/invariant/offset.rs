@@ -14,6 +14,9 @@ use crate::cluster::{Cluster, NodeIndex};
 pub(super) struct Offsets {
     /// Greatest offset of each node under each id, in its present life.
     greatest: BTreeMap<(NodeIndex, ReplicationId), Offset>,
+    /// The same of what it acknowledged: an ack may arrive after its replica took a snapshot of a
+    /// master that is further back.
+    acknowledged: BTreeMap<(NodeIndex, Option<ReplicationId>), Offset>,
 }
 
 impl Invariant for Offsets {
@@ -26,6 +29,7 @@ impl Invariant for Offsets {
         match sight.event {
             Event::Started { .. } => {
                 self.greatest.retain(|(node, _), _| *node != sight.node);
+                self.acknowledged.retain(|(node, _), _| *node != sight.node);
             }
             Event::StreamAdvanced { id, offset, bytes, origin, .. } => {
                 let before = offset.0.checked_sub(bytes.len() as u64).map(Offset);
@@ -61,15 +65,20 @@ impl Invariant for Offsets {
                     format!("acknowledged offset {offset}, but has applied only {}", state.offset),
                 );
             }
+            Event::AckSent { offset } => {
+                let greatest = self.acknowledged.entry((sight.node, state.id)).or_default();
+                *greatest = (*greatest).max(*offset);
+            }
             Event::AckReceived { link, offset, .. } => {
                 let view = state.replicas.get(link);
-                if let Some((view, peer)) = view.and_then(|view| Some((view, view.node?)))
-                    && let peer = &cluster.nodes[peer]
+                if let Some((view, index)) = view.and_then(|view| Some((view, view.node?)))
+                    && let peer = &cluster.nodes[index]
                     && peer.up
                     // What an earlier life sent may still arrive after it.
                     && peer.life == view.life
                     && peer.id == state.id
-                    && *offset > peer.offset
+                    && let sent = self.acknowledged.get(&(index, peer.id))
+                    && *offset > sent.copied().unwrap_or_default().max(peer.offset)
                 {
                     found.violation(
                         &state.name,
