@@ -41,6 +41,8 @@ pub struct Limits {
     pub replica_serve_stale_data: bool,
     /// `save`: after how long, with how many changes.
     pub save_points: Vec<(Duration, u64)>,
+    /// `stop-writes-on-bgsave-error`.
+    pub stop_writes_on_bgsave_error: bool,
 }
 
 impl From<&Config> for Limits {
@@ -61,6 +63,7 @@ impl From<&Config> for Limits {
             repl_backlog_ttl: Some(config.repl_backlog_ttl).filter(|ttl| !ttl.is_zero()),
             replica_serve_stale_data: config.replica_serve_stale_data,
             save_points: save_points(&config.save),
+            stop_writes_on_bgsave_error: config.stop_writes_on_bgsave_error,
         }
     }
 }
@@ -84,6 +87,7 @@ impl Default for Limits {
             repl_backlog_ttl: Some(Duration::from_secs(3600)),
             replica_serve_stale_data: true,
             save_points: save_points(&SavePoints::default()),
+            stop_writes_on_bgsave_error: true,
         }
     }
 }

@@ -14,6 +14,7 @@ mod data;
 mod failover;
 mod guard;
 mod identity;
+mod last_save;
 mod offset;
 mod prefix;
 mod psync;
@@ -111,6 +112,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(guard::OwnExpiry),
         Box::new(bounds::Bounds),
         Box::new(saves::Saves::default()),
+        Box::new(last_save::LastSave::default()),
         Box::new(steady::Steady::default()),
     ]
 }

@@ -27,6 +27,7 @@ pub const INVARIANTS: &[&str] = &[
     "auth",
     "durability",
     "saves",
+    "last-save",
     "steady",
     "bounds",
     "convergence",
