@@ -183,7 +183,7 @@ fn reload(node: &mut Node, now: Now, id: ClientId, options: &Args<'_>) -> Outcom
     if node.load_is_running() {
         return Err(CommandError::Coded(LOADING.into()));
     }
-    if node.persist.busy() {
+    if !save {
         node.abort_save(now);
     }
     node.reload(now, id, save);

@@ -38,6 +38,8 @@ mod watch;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]
+mod persist_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

@@ -229,6 +229,7 @@ impl Node {
             self.persist.replica_file = (dir.clone(), file.clone());
         }
         self.persist.last_try = Some(now.mono);
+        assert!(self.persist.save.is_none(), "one save at a time");
         self.persist.save = Some(SaveJob {
             job,
             purpose,
@@ -340,24 +341,37 @@ impl Node {
         self.pump(now);
     }
 
+    /// Stops the running save for another one, which is begun in its place. What waits for a
+    /// snapshot goes on waiting: it would begin between the two.
+    pub(crate) fn replace_save(&mut self, now: Now, purpose: Purpose) -> u64 {
+        self.replication.set_saver_busy(now.mono, true);
+        self.stop_save(now);
+        self.begin_save(now, purpose)
+    }
+
     pub(super) fn drop_save(&mut self, now: Now) {
-        let Some(save) = self.persist.save.take() else {
-            return;
-        };
+        if let Some(purpose) = self.stop_save(now)
+            && !matches!(purpose, Purpose::Replicas(_))
+        {
+            self.replication.set_saver_busy(now.mono, false);
+        }
+    }
+
+    /// Stops the running save and tells whoever waited for it. The saver stays taken if it was.
+    pub(super) fn stop_save(&mut self, now: Now) -> Option<Purpose> {
+        let save = self.persist.save.take()?;
         self.end_counting();
         self.actions.push_back(Action::AbortSave { job: save.job });
-        match save.purpose {
-            Purpose::Replicas(snapshot) => {
-                let error = Err("the save was stopped".to_owned());
-                self.replication.snapshot_written(now.mono, snapshot, error);
-            }
-            _ => self.replication.set_saver_busy(now.mono, false),
+        if let Purpose::Replicas(snapshot) = save.purpose {
+            let error = Err("the save was stopped".to_owned());
+            self.replication.snapshot_written(now.mono, snapshot, error);
         }
         let answer = match save.purpose {
             Purpose::Emptied => Ok(()),
             _ => Err("ERR the save was stopped"),
         };
         self.finish_job(save.job, answer);
+        Some(save.purpose)
     }
 
     pub(super) fn drop_saves(&mut self, now: Now) {
@@ -367,11 +381,15 @@ impl Node {
         if self.persist.save.as_ref().is_some_and(mine) {
             self.drop_save(now);
         }
+        self.stop_stream(now, "the dataset is about to be another");
+    }
+
+    /// Stops the diskless transfer under way; its replicas are sent away for this reason.
+    pub(super) fn stop_stream(&mut self, now: Now, why: &str) {
         if let Some(stream) = self.persist.stream.take() {
             self.end_counting();
             self.actions.push_back(Action::AbortStream { job: stream.job });
-            let error = Err("the dataset is about to be another".to_owned());
-            self.replication.snapshot_written(now.mono, stream.snapshot, error);
+            self.replication.snapshot_written(now.mono, stream.snapshot, Err(why.to_owned()));
         }
     }
 
@@ -601,7 +619,7 @@ impl Node {
     pub(crate) fn reload(&mut self, now: Now, id: ClientId, save: bool) {
         self.pauses.frozen = true;
         let job =
-            if save { self.begin_save(now, Purpose::Reload) } else { self.load_own_file(now) };
+            if save { self.replace_save(now, Purpose::Reload) } else { self.load_own_file(now) };
         self.block(id, Blocked::Job(job));
     }
 

@@ -92,16 +92,17 @@ impl Node {
         shutdown.deadline = None;
         let (flags, target) = (shutdown.flags, shutdown.target);
         self.report_replicas(now, target);
-        if let Some(stream) = self.persist.stream.take() {
-            self.actions.push_back(Action::AbortStream { job: stream.job });
-        }
-        self.abort_save(now);
+        // From here on nothing is begun for replicas, unless the end fails.
+        self.replication.set_saver_busy(now.mono, true);
+        self.stop_stream(now, "the server ends");
         let save = flags.save || (!flags.nosave && !self.settings.save_points.is_empty());
         if save {
             self.log_notice("Saving the final RDB snapshot before exiting.".into());
             self.pauses.frozen = true;
-            self.begin_save(now, Purpose::Shutdown);
+            self.replace_save(now, Purpose::Shutdown);
         } else {
+            self.stop_save(now);
+            self.pump(now);
             self.leave(now);
         }
     }
