@@ -48,6 +48,19 @@ struct Copy {
     may_be_gone: bool,
 }
 
+impl Copy {
+    /// The model of its data, loaded at `now_ms`, if that has this digest.
+    fn loaded_as(&self, digest: Digest, now_ms: u64) -> Option<Option<Model>> {
+        let model = self.model.as_deref().cloned();
+        if self.digest == digest {
+            return Some(model);
+        }
+        let mut model = model?;
+        model.drop_expired(now_ms);
+        (model.digest() == digest).then_some(Some(model))
+    }
+}
+
 impl Data {
     fn executed(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let Event::Executed { client, db, args, reply, .. } = sight.event else {
@@ -141,13 +154,7 @@ impl Data {
             if node.is_some_and(|node| copy.node != node || !copy.may_be_file) {
                 return None;
             }
-            let model = copy.model.as_deref().cloned();
-            if copy.digest == digest {
-                return Some((index, model));
-            }
-            let mut model = model?;
-            model.drop_expired(now_ms);
-            (model.digest() == digest).then_some((index, Some(model)))
+            copy.loaded_as(digest, now_ms).map(|model| (index, model))
         })
     }
 
@@ -175,12 +182,13 @@ impl Data {
                 found.violation(node, "came back with a dataset that it never saved");
                 None
             }
-            Some((index, model)) => {
-                // Two snapshots may hold the same data at different positions: pings move those.
+            Some((_, model)) => {
+                // Several may hold this data at different positions: pings move those, and what
+                // has expired since is not loaded.
                 let saved_so = |copy: &Copy| {
                     (received || copy.node == sight.node && copy.may_be_file)
-                        && copy.digest == self.copies[index].digest
                         && copy.position == *restored
+                        && copy.loaded_as(*digest, sight.now.unix_ms).is_some()
                 };
                 if restored.is_some() && !self.copies.iter().any(saved_so) {
                     found.violation(
