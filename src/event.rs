@@ -216,6 +216,9 @@ pub enum Event<'a> {
     SnapshotFailed {
         /// Why.
         error: Cow<'a, str>,
+        /// It was for a file, and no client waited for it: writes are refused until a save
+        /// succeeds (`stop-writes-on-bgsave-error`).
+        in_background: bool,
     },
     /// A dataset was loaded and replaced the one before.
     Loaded {

@@ -132,7 +132,7 @@ impl Story {
                 }
             ),
             Event::SnapshotSaved { bytes, .. } => format!("saved a snapshot, {bytes} bytes"),
-            Event::SnapshotFailed { error } => format!("could not write a snapshot: {error}"),
+            Event::SnapshotFailed { error, .. } => format!("could not write a snapshot: {error}"),
             Event::Loaded { source: LoadSource::File, .. } => "loaded its file".to_owned(),
             Event::Loaded { source: LoadSource::Master, .. } => "loaded the snapshot".to_owned(),
             Event::LoadFailed { error } => format!("could not load: {error}"),

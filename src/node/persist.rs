@@ -327,9 +327,10 @@ impl Node {
     }
 
     fn save_failed(&mut self, now: Now, save: &SaveJob, error: &str) {
-        self.probe.emit(now, &Event::SnapshotFailed { error: error.into() });
+        let in_background = matches!(save.purpose, Purpose::Background | Purpose::Replicas(_));
+        self.probe.emit(now, &Event::SnapshotFailed { error: error.into(), in_background });
         self.log_saver(LogLevel::Warning, &format!("Error writing the RDB file: {error}"));
-        if matches!(save.purpose, Purpose::Background | Purpose::Replicas(_)) {
+        if in_background {
             self.persist.last_ok = false;
             self.log_warning("Background saving error".into());
         }
@@ -429,7 +430,9 @@ impl Node {
         self.end_counting();
         match &result {
             Err(error) => {
-                self.probe.emit(now, &Event::SnapshotFailed { error: error.as_str().into() });
+                let error_text = error.as_str().into();
+                let event = Event::SnapshotFailed { error: error_text, in_background: false };
+                self.probe.emit(now, &event);
                 self.log_warning(format!("Background transfer error: {error}"));
             }
             Ok(served) => {

@@ -2,8 +2,7 @@
 //! (`stop-writes-on-bgsave-error`), and a node with save points that is asked to end saves first
 //! (server.c `writeCommandsDeniedByDiskError`, db.c `shutdownCommand`).
 //!
-//! Must never: take another save's failure for that of one in the background. Which it was is not
-//! told; where there is a doubt, nothing is said.
+//! Must never: take another save's failure for that of one in the background.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +11,6 @@ use replisim::event::{Digest, Event, MasterLinkState, Role};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, NodeState};
-
-/// Commands that save in their own way.
-const SAVING: [&[u8]; 5] = [b"save", b"debug", b"flushall", b"shutdown", b"exec"];
 
 /// See the module's text.
 #[derive(Default)]
@@ -29,8 +25,6 @@ struct Saved {
     digest: Digest,
     /// The dataset in its file.
     in_file: Option<Digest>,
-    /// Somebody else than the cron or a replica may have asked for the save under way.
-    in_doubt: bool,
     /// The last one in the background failed.
     failed: bool,
     /// It was asked to end without saving, or whatever becomes of that.
@@ -48,13 +42,10 @@ impl Saved {
             | Event::DatasetChanged { digest } => self.digest = *digest,
             Event::SnapshotSaved { digest, .. } => {
                 self.in_file = Some(*digest);
-                (self.failed, self.in_doubt) = (false, false);
+                self.failed = false;
             }
-            Event::SnapshotFailed { .. } => {
-                self.failed |= !std::mem::take(&mut self.in_doubt);
-            }
+            Event::SnapshotFailed { in_background, .. } => self.failed |= in_background,
             Event::Executed { args, .. } => {
-                self.in_doubt |= SAVING.iter().any(|name| args[0].eq_ignore_ascii_case(name));
                 let excuse = |arg: &&[u8]| {
                     [&b"nosave"[..], b"force"].iter().any(|word| arg.eq_ignore_ascii_case(word))
                 };
@@ -148,8 +139,8 @@ mod tests {
 
     const SET: &[&[u8]] = &[b"SET", b"k", b"v"];
 
-    fn failed() -> Event<'static> {
-        Event::SnapshotFailed { error: "full".into() }
+    fn failed(in_background: bool) -> Event<'static> {
+        Event::SnapshotFailed { error: "full".into(), in_background }
     }
 
     fn changed_to(digest: u64) -> Event<'static> {
@@ -175,13 +166,12 @@ mod tests {
 
     #[test]
     fn writes_after_a_failed_save_are_refused_until_one_succeeds() {
-        assert_eq!(found(&[failed(), executed(SET, b"+OK\r\n")]).len(), 1);
-        assert_eq!(found(&[failed(), executed(SET, b"-MISCONF\r\n")]).len(), 0);
-        assert_eq!(found(&[failed(), executed(&[b"GET", b"k"], b"$-1\r\n")]).len(), 0);
-        assert_eq!(found(&[failed(), saved(0), executed(SET, b"+OK\r\n")]).len(), 0);
+        assert_eq!(found(&[failed(true), executed(SET, b"+OK\r\n")]).len(), 1);
+        assert_eq!(found(&[failed(true), executed(SET, b"-MISCONF\r\n")]).len(), 0);
+        assert_eq!(found(&[failed(true), executed(&[b"GET", b"k"], b"$-1\r\n")]).len(), 0);
+        assert_eq!(found(&[failed(true), saved(0), executed(SET, b"+OK\r\n")]).len(), 0);
         // `SAVE` is answered by its error, and refuses nothing.
-        let save = executed(&[b"SAVE"], b"-ERR\r\n");
-        assert_eq!(found(&[save, failed(), executed(SET, b"+OK\r\n")]).len(), 0);
+        assert_eq!(found(&[failed(false), executed(SET, b"+OK\r\n")]).len(), 0);
     }
 
     #[test]

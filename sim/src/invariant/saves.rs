@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use replisim::event::{Digest, Event, ReplicaState};
+use replisim::event::{Digest, Event, MasterLinkState, ReplicaState};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::{Cluster, Limits, NodeIndex, NodeState};
@@ -90,10 +90,12 @@ impl Unsaved {
     }
 }
 
-/// Whether a node loads, or sends a snapshot: meanwhile it saves nothing.
+/// Whether a node loads, or sends a snapshot: meanwhile it saves nothing. What it receives may be
+/// loaded as it comes.
 fn waits(state: &NodeState) -> bool {
     let served = |state| matches!(state, ReplicaState::WaitEnd | ReplicaState::Sending);
-    state.loading || state.replicas.values().any(|view| served(view.state))
+    let receives = state.master_link == MasterLinkState::Transfer;
+    receives || state.loading || state.replicas.values().any(|view| served(view.state))
 }
 
 impl Invariant for Saves {
@@ -157,7 +159,7 @@ mod tests {
         });
         unsaved.note(&Event::DatasetChanged { digest: Digest(2) });
         assert!(!ticks(&mut unsaved, &limits, 1_000), "it is being saved");
-        unsaved.note(&Event::SnapshotFailed { error: "full".into() });
+        unsaved.note(&Event::SnapshotFailed { error: "full".into(), in_background: true });
         assert!(!ticks(&mut unsaved, &limits, 80));
         assert!(ticks(&mut unsaved, &limits, 1));
     }

@@ -73,7 +73,9 @@ fn data(event: &Event<'_>) -> Option<Value> {
         Event::SnapshotSaved { digest, bytes } => json!({
             "kind": "snapshot-saved", "digest": hex(digest.0), "bytes": bytes,
         }),
-        Event::SnapshotFailed { error } => json!({ "kind": "snapshot-failed", "error": error }),
+        Event::SnapshotFailed { error, in_background } => {
+            json!({ "kind": "snapshot-failed", "error": error, "in_background": in_background })
+        }
         Event::Loaded { source, id, offset, digest } => json!({
             "kind": "loaded", "source": source_name(*source), "id": id_text(id),
             "offset": offset.map(|offset| offset.0), "digest": hex(digest.0),
