@@ -12,6 +12,9 @@ use crate::scenario::{
     ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
 };
 
+/// A save or a load of all keys takes at most about so long.
+const LONGEST_SAVE: Duration = Duration::from_secs(6);
+
 /// Directives of all nodes.
 pub(super) fn common(
     mut builder: ScenarioBuilder,
@@ -52,7 +55,6 @@ pub(super) fn common(
         builder = builder.config("rdb-key-save-delay", delay.as_str());
     }
     if dice.chance(0.2) {
-        // All keys together: less than the operator goes on giving orders at the end.
         let delay = dice.magnitude(100, 10_000).to_string();
         builder = builder.config("key-load-delay", delay.as_str());
     }
@@ -181,6 +183,24 @@ pub(super) fn workload(
         intruder.password = Some(String::new());
         intruder.rate = fixed(Count(dice.number(1, 10)));
         scenario.workload.0.push(intruder);
+    }
+    shorten_saves(scenario);
+}
+
+/// All keys together are saved and loaded in less time than the operator goes on giving orders at
+/// the end: one who waits for a save cannot hear them.
+fn shorten_saves(scenario: &mut Scenario) {
+    let keys = |workload: &Workload| {
+        let keys = workload.keys.as_ref().map_or(1, |keys| keys.high.0);
+        keys * workload.databases.as_ref().map_or(1, |count| count.0)
+    };
+    let keys: u64 = scenario.workload.0.iter().map(keys).max().unwrap_or(1);
+    let most = LONGEST_SAVE.as_micros() as u64 / keys.max(1);
+    for (name, value) in &mut scenario.config {
+        let is_slow = ["rdb-key-save-delay", "key-load-delay"].contains(&name.as_str());
+        if is_slow && value.text().parse().is_ok_and(|delay: u64| delay > most) {
+            *value = ConfigValue::Text(most.to_string()).into();
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Failover {
     holding: BTreeSet<NodeIndex>,
     /// Nodes that gave up when they followed the new master already, and since when.
     gave_up: BTreeMap<NodeIndex, Duration>,
-    /// Nodes that became masters, and the history that was theirs until then.
+    /// Nodes that became masters, and the history that was theirs until then; forgotten once it is
+    /// known which command did that.
     promoted: BTreeMap<NodeIndex, (Duration, ReplicationId)>,
 }
 
@@ -127,13 +128,10 @@ impl Failover {
                 let before = state.id.map(|id| (sight.at, id));
                 self.promoted.extend(before.map(|before| (sight.node, before)));
             }
-            Event::Executed { args: [name, id, _, word], .. }
-                if name.eq_ignore_ascii_case(b"psync")
-                    && word.eq_ignore_ascii_case(b"failover") =>
-            {
-                if let Some((at, own)) = self.promoted.get(&sight.node)
-                    && *at == sight.at
-                    && !id.eq_ignore_ascii_case(own.to_string().as_bytes())
+            Event::Executed { args, .. } => {
+                // What is executed first after a promotion is what made it.
+                if let Some(promoted) = self.promoted.remove(&sight.node)
+                    && takes_over_wrongly(args, sight.at, promoted)
                 {
                     found.violation(&state.name, "took over from who has another history");
                 }
@@ -141,6 +139,16 @@ impl Failover {
             _ => {}
         }
     }
+}
+
+/// Whether this command made a master at that time of a node with this history, and names another.
+fn takes_over_wrongly(args: &[&[u8]], now: Duration, promoted: (Duration, ReplicationId)) -> bool {
+    let [name, id, _, word] = args else { return false };
+    let (at, own) = promoted;
+    name.eq_ignore_ascii_case(b"psync")
+        && word.eq_ignore_ascii_case(b"failover")
+        && at == now
+        && !id.eq_ignore_ascii_case(own.to_string().as_bytes())
 }
 
 impl Invariant for Failover {
