@@ -327,6 +327,8 @@ pub enum Event<'a> {
         replica_limit_bytes: u64,
         /// Bytes of replies waiting for ordinary clients.
         client_output_bytes: u64,
+        /// Clients that have yet to be answered to their `WAIT`.
+        in_wait: &'a [u64],
     },
     /// A rare state was reached ("sometimes" mark), by name.
     Mark(&'static str),

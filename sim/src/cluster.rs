@@ -43,6 +43,8 @@ pub struct Limits {
     pub save_points: Vec<(Duration, u64)>,
     /// `stop-writes-on-bgsave-error`.
     pub stop_writes_on_bgsave_error: bool,
+    /// `shutdown-timeout`; zero: replicas are not waited for.
+    pub shutdown_timeout: Duration,
 }
 
 impl From<&Config> for Limits {
@@ -64,6 +66,7 @@ impl From<&Config> for Limits {
             replica_serve_stale_data: config.replica_serve_stale_data,
             save_points: save_points(&config.save),
             stop_writes_on_bgsave_error: config.stop_writes_on_bgsave_error,
+            shutdown_timeout: config.shutdown_timeout,
         }
     }
 }
@@ -88,6 +91,7 @@ impl Default for Limits {
             replica_serve_stale_data: true,
             save_points: save_points(&SavePoints::default()),
             stop_writes_on_bgsave_error: true,
+            shutdown_timeout: Duration::from_secs(10),
         }
     }
 }

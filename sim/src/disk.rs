@@ -306,6 +306,12 @@ impl DiskState {
         self.live.keys().cloned().collect()
     }
 
+    /// Files that no process has open.
+    pub fn unopened(&self) -> Vec<String> {
+        let is_open = |id| self.inodes.get(id).is_some_and(|inode| inode.handles > 0);
+        self.live.iter().filter(|(_, id)| !is_open(id)).map(|(name, _)| name.clone()).collect()
+    }
+
     pub fn add_folder(&mut self, path: &str) {
         let mut path = absolute(path);
         loop {

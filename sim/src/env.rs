@@ -104,10 +104,8 @@ impl Env for SimEnv {
         self.world.log(self.host, line);
     }
 
-    /// Made from the host and its life, so that a restart is seen as one.
     fn process_id(&self) -> u32 {
-        let number = u32::try_from(self.host.0).unwrap_or(0);
-        1000 * (number + 1) + self.world.life(self.host)
+        self.world.process_id(self.host)
     }
 }
 

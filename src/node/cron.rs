@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::replication::LinkId;
 
 use super::Node;
+use super::client::Blocked;
 
 impl Node {
     pub(super) fn run_cron(&mut self, now: Now) {
@@ -62,6 +63,12 @@ impl Node {
             .filter(|client| !self.replication.is_replica(LinkId(client.id)))
             .map(|client| client.output_bytes() as u64)
             .sum();
+        let in_wait: Vec<u64> = self
+            .clients
+            .values()
+            .filter(|client| client.blocked == Some(Blocked::Wait) && !client.closing)
+            .map(|client| client.id)
+            .collect();
         let config = self.replication.config();
         let backlog = self.replication.backlog();
         let event = Event::Buffers {
@@ -71,6 +78,7 @@ impl Node {
             replica_pending_bytes: pending.into_iter().max().unwrap_or(0),
             replica_limit_bytes: config.effective_hard_limit_bytes(),
             client_output_bytes,
+            in_wait: &in_wait,
         };
         self.probe.emit(now, &event);
     }

@@ -1,15 +1,16 @@
-//! *ack*: `WAIT` counts only replicas that have applied the offset, and waits for as many as it was
-//! asked for until its time is over; writes are refused for want
-//! of replicas when, and only when, they have to be.
+//! *ack*: `WAIT` counts all replicas that have acknowledged the offset and none that has not
+//! applied it, asks them for an ack, and waits for as many as it was asked for until its time is
+//! over, and no longer; writes are refused for want of replicas when, and only when, they have to
+//! be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use replisim::event::{Event, ReplicaState, Role};
-use replisim::replication::{Offset, ReplicationId};
+use replisim::event::{Event, Origin, ReplicaState, Role};
+use replisim::replication::{LinkId, Offset, ReplicationId};
 
 use super::{Found, Invariant, Sight};
-use crate::cluster::{Cluster, NodeIndex, NodeState};
+use crate::cluster::{Cluster, NodeIndex, NodeState, ReplicaView};
 
 /// Acks are looked at ten times a second; what changed within that time may not have been seen.
 const CRON: Duration = Duration::from_millis(1200);
@@ -17,17 +18,41 @@ const CRON: Duration = Duration::from_millis(1200);
 /// A node's clock may be a tick of the simulation behind.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How late the end of a `WAIT` may be noticed.
+const LATE: Duration = Duration::from_millis(500);
+
+/// How the replicas are asked for an ack.
+pub(super) const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+
 /// How an `EXEC` is refused for want of replicas.
 const REFUSED_EXEC: &[u8] = b"NOREPLICAS Not enough good replicas to write.\r\n";
 
 /// See the module's text.
 #[derive(Default)]
 pub(super) struct Ack {
-    /// Clients in `WAIT`: for how many replicas, and until when.
-    waiting: BTreeMap<(NodeIndex, u64), (usize, Option<Duration>)>,
+    /// Clients in `WAIT`.
+    waiting: BTreeMap<(NodeIndex, u64), Waiting>,
+    /// What each replica has acknowledged on its link.
+    received: BTreeMap<(NodeIndex, LinkId), Offset>,
+    /// Where the stream stood when the replicas were last asked for an ack.
+    asked: BTreeMap<NodeIndex, Offset>,
+    /// Nodes that may hold back the question, as they were told to pause, to hand over or to end.
+    quiet: BTreeSet<NodeIndex>,
     /// What every node has acknowledged of each history, under the id by which it knew it. (That
     /// it had applied as much then is *offset*'s to judge.)
     sent: BTreeMap<NodeIndex, BTreeMap<ReplicationId, Offset>>,
+}
+
+/// A client in `WAIT`.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// For how many replicas.
+    replicas: usize,
+    /// Since when, and until when.
+    since: Duration,
+    until: Option<Duration>,
+    /// Whether there is a replica that could be asked.
+    can_ask: bool,
 }
 
 /// Whether a node has everything that a master had written up to `target`.
@@ -56,6 +81,15 @@ fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
             view.state == ReplicaState::Online && at.saturating_sub(view.acked_at) <= lag
         })
         .count()
+}
+
+/// Whether the stream may stand still after this command, and with it the question for acks.
+fn holds_writes_back(args: &[&[u8]]) -> bool {
+    let is = |at: usize, name: &[u8]| args.get(at).is_some_and(|a| a.eq_ignore_ascii_case(name));
+    is(0, b"failover")
+        || is(0, b"shutdown")
+        || is(0, b"debug")
+        || is(0, b"client") && is(1, b"pause")
 }
 
 impl Ack {
@@ -103,6 +137,22 @@ impl Ack {
                 })
         });
         let applied = applied + ghosts.count();
+        let known = state
+            .replicas
+            .iter()
+            .filter(|(_, view)| view.state == ReplicaState::Online)
+            .filter(|(link, _)| {
+                self.received.get(&(sight.node, **link)).is_some_and(|acked| *acked >= target)
+            })
+            .count();
+        if counted < known {
+            found.violation(
+                &state.name,
+                format!(
+                    "WAIT for {target} answered {counted}, but {known} replicas had acknowledged it"
+                ),
+            );
+        }
         if counted > applied {
             found.violation(
                 &state.name,
@@ -125,8 +175,14 @@ impl Ack {
         };
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         if reply.is_empty() {
-            let until = (ms > 0).then(|| sight.at + Duration::from_millis(ms));
-            self.waiting.insert((sight.node, client), (wanted, until));
+            let online = |view: &ReplicaView| view.state == ReplicaState::Online;
+            let waiting = Waiting {
+                replicas: wanted,
+                since: sight.at,
+                until: (ms > 0).then(|| sight.at + Duration::from_millis(ms)),
+                can_ask: !self.quiet.contains(&sight.node) && state.replicas.values().any(online),
+            };
+            self.waiting.insert((sight.node, client), waiting);
         } else if let Some(counted) = whole(reply.strip_prefix(b":").map(<[u8]>::trim_ascii_end)) {
             let counted = usize::try_from(counted).unwrap_or(usize::MAX);
             Self::enough(state, wanted, counted, found);
@@ -138,13 +194,57 @@ impl Ack {
         &mut self,
         state: &NodeState,
         sight: &Sight<'_>,
-        (client, counted): (u64, usize),
+        (client, target, counted): (u64, Offset, usize),
         found: &mut Found<'_>,
     ) {
-        if let Some((wanted, until)) = self.waiting.remove(&(sight.node, client))
-            && until.is_none_or(|until| sight.at + TICK < until)
-        {
-            Self::enough(state, wanted, counted, found);
+        let Some(waiting) = self.waiting.remove(&(sight.node, client)) else { return };
+        if waiting.until.is_none_or(|until| sight.at + TICK < until) {
+            Self::enough(state, waiting.replicas, counted, found);
+        }
+        let asked = self.asked.get(&sight.node).is_some_and(|asked| *asked >= target);
+        let long = sight.at > waiting.since + LATE;
+        if waiting.can_ask && long && !asked && !self.quiet.contains(&sight.node) {
+            found.violation(
+                &state.name,
+                format!("no replica was asked for an ack while WAIT waited for {target}"),
+            );
+        }
+    }
+
+    /// Who waits still: nobody whose time is over, and nobody on a replica.
+    fn overdue(
+        &mut self,
+        state: &NodeState,
+        sight: &Sight<'_>,
+        in_wait: &[u64],
+        found: &mut Found<'_>,
+    ) {
+        let node = sight.node;
+        self.waiting.retain(|(at, client), _| *at != node || in_wait.contains(client));
+        for client in in_wait {
+            let Some(waiting) = self.waiting.get(&(node, *client)) else { continue };
+            let why = if state.role == Role::Replica {
+                "on a replica"
+            } else if waiting.until.is_some_and(|until| sight.at > until + LATE) {
+                "though its time is over"
+            } else {
+                continue;
+            };
+            found.violation(&state.name, format!("a client is kept waiting in WAIT {why}"));
+            self.waiting.remove(&(node, *client));
+        }
+    }
+
+    /// Notes where the replicas are asked for an ack.
+    fn asks(&mut self, node: NodeIndex, offset: Offset, bytes: &[u8]) {
+        // At the end, as a rule; before it when more was written in the same moment.
+        let at = if bytes.ends_with(GETACK) {
+            Some(bytes.len() - GETACK.len())
+        } else {
+            bytes.windows(GETACK.len()).rposition(|window| window == GETACK)
+        };
+        if let Some(at) = at {
+            self.asked.insert(node, Offset(offset.0 - (bytes.len() - at) as u64));
         }
     }
 
@@ -193,7 +293,25 @@ impl Invariant for Ack {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         match sight.event {
-            Event::Started { .. } => self.waiting.retain(|(node, _), _| *node != sight.node),
+            Event::Started { .. } => {
+                self.waiting.retain(|(node, _), _| *node != sight.node);
+                self.received.retain(|(node, _), _| *node != sight.node);
+                self.asked.remove(&sight.node);
+                self.quiet.remove(&sight.node);
+            }
+            Event::AckReceived { link, offset, .. } => {
+                let acked = self.received.entry((sight.node, *link)).or_default();
+                *acked = (*acked).max(*offset);
+            }
+            Event::Replica { link, state: ReplicaState::Gone, .. } => {
+                self.received.remove(&(sight.node, *link));
+            }
+            Event::StreamAdvanced { offset, bytes, origin: Origin::Written, .. } => {
+                self.asks(sight.node, *offset, bytes);
+            }
+            Event::Buffers { in_wait, .. } => {
+                self.overdue(&cluster.nodes[sight.node], sight, in_wait, found);
+            }
             Event::AckSent { offset } => {
                 if let Some(id) = cluster.nodes[sight.node].id {
                     let sent = self.sent.entry(sight.node).or_default().entry(id).or_default();
@@ -202,13 +320,17 @@ impl Invariant for Ack {
             }
             Event::WaitAnswered { client, target, counted, acks } => {
                 self.wait(cluster, sight, *target, *counted, acks, found);
-                self.waited(&cluster.nodes[sight.node], sight, (*client, *counted), found);
+                let answer = (*client, *target, *counted);
+                self.waited(&cluster.nodes[sight.node], sight, answer, found);
             }
             Event::Executed { client, args, reply, .. } => {
                 let state = &cluster.nodes[sight.node];
                 if args[0].eq_ignore_ascii_case(b"client") {
                     // CLIENT UNBLOCK and KILL end waiting in their own way.
                     self.waiting.retain(|(node, _), _| *node != sight.node);
+                }
+                if holds_writes_back(args) {
+                    self.quiet.insert(sight.node);
                 }
                 if args[0].eq_ignore_ascii_case(b"wait") {
                     self.waits(state, sight, (*client, args, reply), found);
@@ -217,5 +339,100 @@ impl Invariant for Ack {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replisim::env::Now;
+
+    use super::*;
+    use crate::cluster::Limits;
+
+    const WAIT: &[&[u8]] = &[b"WAIT", b"1", b"1000"];
+
+    fn wait() -> Event<'static> {
+        Event::Executed { client: 5, db: 0, args: WAIT, reply: b"", authenticated: true }
+    }
+
+    fn in_wait(clients: &[u64]) -> Event<'_> {
+        Event::Buffers {
+            backlog_bytes: 0,
+            backlog_limit_bytes: 0,
+            held_bytes: 0,
+            replica_pending_bytes: 0,
+            replica_limit_bytes: 0,
+            client_output_bytes: 0,
+            in_wait: clients,
+        }
+    }
+
+    fn answered(counted: usize) -> Event<'static> {
+        Event::WaitAnswered { client: 5, target: Offset(100), counted, acks: &[] }
+    }
+
+    fn acked(offset: u64) -> Event<'static> {
+        Event::AckReceived { link: LinkId(7), port: 6379, offset: Offset(offset) }
+    }
+
+    /// What is found in these events, at these milliseconds, of a node with an online replica.
+    fn found(role: Role, events: &[(u64, Event<'_>)]) -> Vec<String> {
+        let mut cluster = Cluster::default();
+        let node = cluster.add("n1", "1.1.1.1", Limits::default());
+        let view = ReplicaView {
+            node: None,
+            life: 1,
+            state: ReplicaState::Online,
+            acked: Offset(0),
+            acked_at: Duration::ZERO,
+        };
+        cluster.nodes[node].role = role;
+        cluster.nodes[node].replicas.insert(LinkId(7), view);
+        let mut ack = Ack::default();
+        let mut violations = Vec::new();
+        for (ms, event) in events {
+            let at = Duration::from_millis(*ms);
+            let now = Now { mono: at, unix_ms: 0 };
+            let mut found = Found { invariant: "ack", at, violations: &mut violations };
+            ack.observe(&cluster, &Sight { at, now, node, event }, &mut found);
+        }
+        violations.into_iter().map(|violation| violation.message).collect()
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_he_wanted() {
+        let waits = |ms| (ms, in_wait(&[5]));
+        let text = "a client is kept waiting in WAIT though its time is over";
+        assert_eq!(
+            found(Role::Master, &[(0, wait()), waits(900), waits(2000), waits(2100)]),
+            [text]
+        );
+        // He was answered, or went.
+        assert!(found(Role::Master, &[(0, wait()), (900, in_wait(&[])), waits(2000)]).is_empty());
+        let text = "a client is kept waiting in WAIT on a replica";
+        assert_eq!(found(Role::Replica, &[(0, wait()), waits(100)]), [text]);
+    }
+
+    #[test]
+    fn all_that_acknowledged_are_counted_and_all_are_asked() {
+        let text = "WAIT for 100 answered 0, but 1 replicas had acknowledged it";
+        assert_eq!(
+            found(Role::Master, &[(0, wait()), (90, acked(100)), (1000, answered(0))])[0],
+            text
+        );
+        let text = "no replica was asked for an ack while WAIT waited for 100";
+        assert_eq!(
+            found(Role::Master, &[(0, wait()), (90, acked(99)), (1000, answered(0))]),
+            [text]
+        );
+        let question = Event::StreamAdvanced {
+            id: ReplicationId::from_bytes([1; 20]),
+            offset: Offset(100 + GETACK.len() as u64),
+            bytes: GETACK,
+            digest: replisim::event::Digest(1),
+            origin: Origin::Written,
+        };
+        let events = [(0, wait()), (0, question), (90, acked(99)), (1000, answered(0))];
+        assert!(found(Role::Master, &events).is_empty());
     }
 }

@@ -49,8 +49,10 @@ impl Saved {
                 let excuse = |arg: &&[u8]| {
                     [&b"nosave"[..], b"force"].iter().any(|word| arg.eq_ignore_ascii_case(word))
                 };
-                // One that waits for replicas is told before the end, any other after it.
-                if args[0].eq_ignore_ascii_case(b"shutdown") && args.iter().any(excuse) {
+                // One that waits for replicas is told before the end, any other after it. One that
+                // comes while data are loaded saves nothing, even if they are there in the end.
+                let loads = state.up && !has_data(state);
+                if args[0].eq_ignore_ascii_case(b"shutdown") && (loads || args.iter().any(excuse)) {
                     self.may_not_save = true;
                     self.unsaved_at = None;
                 }

@@ -16,9 +16,11 @@ mod guard;
 mod identity;
 mod last_save;
 mod offset;
+mod pause;
 mod prefix;
 mod psync;
 mod saves;
+mod shutdown;
 mod steady;
 mod twin;
 
@@ -113,6 +115,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(bounds::Bounds),
         Box::new(saves::Saves::default()),
         Box::new(last_save::LastSave::default()),
+        Box::new(pause::Pause::default()),
+        Box::new(shutdown::Shutdown::default()),
         Box::new(steady::Steady::default()),
     ]
 }
@@ -126,8 +130,8 @@ mod tests {
 
     #[test]
     fn those_that_a_scenario_may_name_are_those_there_are() {
-        // Judged by *model* too, and once at the end of a run.
-        let mut names = BTreeSet::from(["durability", "convergence"]);
+        // Judged by *model* too, and by the run at its end.
+        let mut names = BTreeSet::from(["durability", "convergence", "leftovers"]);
         names.extend(all().iter().map(|invariant| invariant.name()));
         assert_eq!(names, INVARIANTS.iter().copied().collect());
     }

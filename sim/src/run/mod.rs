@@ -13,6 +13,7 @@ mod calm;
 mod caught;
 mod convergence;
 mod expectation;
+mod leftovers;
 mod operator;
 mod process;
 mod steps;
@@ -211,6 +212,7 @@ impl<'a> Run<'a> {
         self.converge()?;
         if !self.is_over() {
             self.expect_at_end()?;
+            self.look_for_leftovers()?;
         }
         Ok(())
     }

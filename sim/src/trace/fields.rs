@@ -111,11 +111,13 @@ fn process(event: &Event<'_>) -> Option<Value> {
             replica_pending_bytes,
             replica_limit_bytes,
             client_output_bytes,
+            in_wait,
         } => json!({
             "kind": "buffers", "backlog_bytes": backlog_bytes,
             "backlog_limit_bytes": backlog_limit_bytes, "held_bytes": held_bytes,
             "replica_pending_bytes": replica_pending_bytes,
             "replica_limit_bytes": replica_limit_bytes, "client_output_bytes": client_output_bytes,
+            "in_wait": in_wait,
         }),
         Event::Mark(name) => json!({ "kind": "mark", "name": name }),
         Event::Exiting { code } => json!({ "kind": "exiting", "code": code }),

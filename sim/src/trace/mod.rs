@@ -122,6 +122,7 @@ impl RollingHash {
                 replica_pending_bytes,
                 replica_limit_bytes,
                 client_output_bytes,
+                in_wait,
             } => {
                 self.number(22);
                 for size in [
@@ -134,6 +135,7 @@ impl RollingHash {
                 ] {
                     self.number(*size);
                 }
+                in_wait.iter().for_each(|client| self.number(*client));
             }
             Event::Configured { changed, .. } => {
                 self.number(23);

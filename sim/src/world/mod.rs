@@ -228,6 +228,13 @@ impl World {
         self.with_host(host, |h| h.life)
     }
 
+    /// The process id of a host's process, made from the host and its life, so that a restart is
+    /// seen as one.
+    pub(crate) fn process_id(&self, host: HostId) -> u32 {
+        let number = u32::try_from(host.0).unwrap_or(0);
+        1000 * (number + 1) + self.life(host)
+    }
+
     /// Wall clock of a host, milliseconds since 1970.
     #[must_use]
     pub fn unix_ms(&self, host: HostId) -> u64 {

@@ -1,0 +1,169 @@
+//! *pause*: while `CLIENT PAUSE` or a hand-over holds writes back, the stream stands still: nothing
+//! expires into it, no replica is asked for an ack, and during a hand-over not even a ping goes out
+//! (replication.c `replicationCron`, server.c `isPausedActions`).
+//!
+//! Must never: take the end of a pause for later than it may be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use replisim::event::{Event, Origin};
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex};
+
+/// A ping on the stream. Under `CLIENT PAUSE` they go on.
+const PING: &[u8] = b"*1\r\n$4\r\nping\r\n";
+
+/// A node may end a pause so much earlier: its clock runs in ticks of the simulation.
+const TICK: Duration = Duration::from_millis(20);
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Pause {
+    nodes: BTreeMap<NodeIndex, Held>,
+}
+
+/// What holds the writes of a node back.
+#[derive(Default)]
+struct Held {
+    /// `CLIENT PAUSE`, and until when.
+    paused: Option<Duration>,
+    /// It was told to hand over, and has neither done so nor given it up.
+    hands_over: bool,
+    /// What was written meanwhile, and when. In the moment of a hand-over's end the stream is
+    /// shown first.
+    accused: Option<(Duration, String)>,
+}
+
+impl Held {
+    fn note(&mut self, sight: &Sight<'_>) {
+        match sight.event {
+            Event::Started { .. } => *self = Self::default(),
+            Event::Mark("failover-aborted") | Event::Identity { .. } => {
+                self.hands_over = false;
+                self.accused.take_if(|(at, _)| *at == sight.at);
+            }
+            Event::Executed { args, reply: b"+OK\r\n", .. } => self.ordered(sight.at, args),
+            _ => {}
+        }
+    }
+
+    fn ordered(&mut self, at: Duration, args: &[&[u8]]) {
+        let words: Vec<String> =
+            args.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["failover", options @ ..] => self.hands_over = !options.contains(&"abort"),
+            ["client", "unpause"] => self.paused = None,
+            ["client", "pause", ms, ..] => {
+                let until =
+                    ms.parse().ok().and_then(|ms| at.checked_add(Duration::from_millis(ms)));
+                // A shorter one does not end a longer one.
+                self.paused = self.paused.max(until);
+            }
+            _ => {}
+        }
+    }
+
+    /// Why these bytes should not be on the stream, if so.
+    fn forbids(&self, at: Duration, bytes: &[u8]) -> Option<&'static str> {
+        if self.hands_over {
+            return Some("a hand-over holds");
+        }
+        let paused = self.paused.is_some_and(|until| at + TICK < until);
+        let pings =
+            bytes.len().is_multiple_of(PING.len()) && bytes.chunks(PING.len()).all(|c| c == PING);
+        (paused && !pings).then_some("CLIENT PAUSE holds")
+    }
+}
+
+impl Invariant for Pause {
+    fn name(&self) -> &'static str {
+        "pause"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let held = self.nodes.entry(sight.node).or_default();
+        held.note(sight);
+        if let Event::StreamAdvanced { bytes, origin: Origin::Written, .. } = sight.event
+            && let Some(who) = held.forbids(sight.at, bytes)
+        {
+            let text = format!("{} bytes were written though {who} writes back", bytes.len());
+            held.accused.get_or_insert((sight.at, text));
+        }
+        if let Some((_, text)) = held.accused.take_if(|(at, _)| *at < sight.at) {
+            found.violation(&cluster.nodes[sight.node].name, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replisim::env::Now;
+    use replisim::event::{Digest, Role};
+    use replisim::replication::{Offset, ReplicationId};
+
+    use super::*;
+    use crate::cluster::Limits;
+
+    const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+
+    fn executed<'a>(args: &'a [&'a [u8]]) -> Event<'a> {
+        Event::Executed { client: 1, db: 0, args, reply: b"+OK\r\n", authenticated: true }
+    }
+
+    fn written(bytes: &[u8]) -> Event<'_> {
+        let (id, offset, digest) = (ReplicationId::from_bytes([1; 20]), Offset(100), Digest(1));
+        Event::StreamAdvanced { id, offset, bytes, digest, origin: Origin::Written }
+    }
+
+    /// How much is found wrong with these events of one node, at these milliseconds.
+    fn found(events: &[(u64, Event<'_>)]) -> usize {
+        let mut cluster = Cluster::default();
+        let node = cluster.add("n1", "1.1.1.1", Limits::default());
+        let mut pause = Pause::default();
+        let mut violations = Vec::new();
+        for (ms, event) in events {
+            let at = Duration::from_millis(*ms);
+            let now = Now { mono: at, unix_ms: 0 };
+            let mut found = Found { invariant: "pause", at, violations: &mut violations };
+            pause.observe(&cluster, &Sight { at, now, node, event }, &mut found);
+        }
+        violations.len()
+    }
+
+    #[test]
+    fn while_clients_are_paused_only_pings_go_out() {
+        let pause: &[&[u8]] = &[b"CLIENT", b"PAUSE", b"1000", b"WRITE"];
+        let later = || (2000, Event::Mark("later"));
+        assert_eq!(found(&[(0, executed(pause)), (500, written(SET)), later()]), 1);
+        assert_eq!(found(&[(0, executed(pause)), (500, written(PING)), later()]), 0);
+        assert_eq!(found(&[(0, executed(pause)), (1000, written(SET)), later()]), 0);
+        let unpause: &[&[u8]] = &[b"client", b"unpause"];
+        let events = [(0, executed(pause)), (100, executed(unpause)), (500, written(SET)), later()];
+        assert_eq!(found(&events), 0);
+    }
+
+    #[test]
+    fn during_a_hand_over_nothing_goes_out() {
+        let failover: &[&[u8]] = &[b"FAILOVER"];
+        let later = || (900, Event::Mark("later"));
+        let aborted = || Event::Mark("failover-aborted");
+        assert_eq!(found(&[(0, executed(failover)), (500, written(PING)), later()]), 1);
+        // It ended in the moment in which that was written, or before.
+        let events = [(0, executed(failover)), (500, written(PING)), (500, aborted()), later()];
+        assert_eq!(found(&events), 0);
+        let demoted = Event::Identity {
+            role: Role::Replica,
+            id: ReplicationId::from_bytes([1; 20]),
+            second: None,
+            offset: Offset(100),
+            cause: "demoted",
+        };
+        assert_eq!(
+            found(&[(0, executed(failover)), (9, demoted), (500, written(SET)), later()]),
+            0
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! *shutdown*: a node that is asked to end waits for its replicas, until all have acknowledged
+//! everything or `shutdown-timeout` is over (server.c `prepareForShutdown`, `isReadyToShutdown`).
+//!
+//! Must never: ask that of one that was told `NOW`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use replisim::event::{Event, ReplicaState};
+use replisim::replication::{LinkId, Offset};
+
+use super::ack::GETACK;
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex, NodeState};
+
+/// A node's clock may be so far behind.
+const TICK: Duration = Duration::from_millis(20);
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Shutdown {
+    nodes: BTreeMap<NodeIndex, Order>,
+}
+
+/// What is known of the end of a node.
+#[derive(Default)]
+struct Order {
+    /// It was told to end, at this time, and waits.
+    waits: Option<Waits>,
+    /// Where the stream stood before the last question for acks, and behind it: an answer says no
+    /// more than the former.
+    asked: (Offset, Offset),
+    /// It need not wait.
+    now: bool,
+    /// It ended without waiting; whether it had to is known when the order is, or at the next start.
+    hurried: Option<String>,
+}
+
+struct Waits {
+    since: Duration,
+    /// The offset that replicas have to reach, and those that had not.
+    target: Offset,
+    lagging: BTreeSet<LinkId>,
+}
+
+/// Replicas that are online and have not acknowledged `target`.
+fn lagging(state: &NodeState, target: Offset) -> BTreeSet<LinkId> {
+    let lags = |(link, view): (&LinkId, &crate::cluster::ReplicaView)| {
+        (view.state == ReplicaState::Online && view.acked < target).then_some(*link)
+    };
+    state.replicas.iter().filter_map(lags).collect()
+}
+
+impl Order {
+    /// What is wrong with an end that came before it was told.
+    fn told(&mut self, state: &NodeState, at: Duration, args: &[&[u8]]) -> Option<String> {
+        let has = |name: &[u8]| args.iter().any(|word| word.eq_ignore_ascii_case(name));
+        if has(b"abort") {
+            *self = Self::default();
+            return None;
+        }
+        if has(b"now") {
+            self.now = true;
+            self.hurried = None;
+        }
+        if state.up && self.waits.is_none() {
+            let target = if self.asked.1 == state.offset { self.asked.0 } else { state.offset };
+            self.waits = Some(Waits { since: at, target, lagging: lagging(state, target) });
+        }
+        self.hurried.take_if(|_| !state.up)
+    }
+
+    fn ended(&mut self, state: &NodeState, at: Duration) {
+        let timeout = state.limits.shutdown_timeout;
+        if self.now || timeout.is_zero() {
+            return;
+        }
+        let left = match &self.waits {
+            None => lagging(state, state.offset),
+            Some(waits) if at + TICK >= waits.since + timeout => return,
+            Some(waits) => {
+                lagging(state, waits.target).intersection(&waits.lagging).copied().collect()
+            }
+        };
+        if !left.is_empty() {
+            self.hurried = Some(format!(
+                "ended at {:.3} s though {} replica(s) had yet to acknowledge its stream",
+                at.as_secs_f64(),
+                left.len()
+            ));
+        }
+    }
+}
+
+impl Invariant for Shutdown {
+    fn name(&self) -> &'static str {
+        "shutdown"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let state = &cluster.nodes[sight.node];
+        let order = self.nodes.entry(sight.node).or_default();
+        let wrong = match sight.event {
+            Event::Started { .. } => std::mem::take(order).hurried,
+            // One that waits is told before the end, any other after it.
+            Event::Executed { args, .. } if args[0].eq_ignore_ascii_case(b"shutdown") => {
+                order.told(state, sight.at, args)
+            }
+            Event::StreamAdvanced { offset, bytes, .. } if bytes.ends_with(GETACK) => {
+                order.asked = (Offset(offset.0 - GETACK.len() as u64), *offset);
+                None
+            }
+            Event::Exiting { code: 0 } => {
+                order.ended(state, sight.at);
+                None
+            }
+            _ => None,
+        };
+        if let Some(text) = wrong {
+            found.violation(&state.name, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replisim::env::Now;
+    use replisim::event::{Digest, Role};
+    use replisim::replication::ReplicationId;
+
+    use super::*;
+    use crate::cluster::{Limits, ReplicaView};
+
+    fn told<'a>(args: &'a [&'a [u8]], reply: &'a [u8]) -> Event<'a> {
+        Event::Executed { client: 1, db: 0, args, reply, authenticated: true }
+    }
+
+    fn started() -> Event<'static> {
+        Event::Started {
+            role: Role::Master,
+            id: ReplicationId::from_bytes([1; 20]),
+            second: None,
+            offset: Offset(0),
+            restored: None,
+            loaded: false,
+            digest: Digest::default(),
+        }
+    }
+
+    /// What is found in these events, at these milliseconds, of a master at 100 whose only replica
+    /// has acknowledged `acked`.
+    fn found(acked: u64, events: &[(u64, Event<'_>)]) -> usize {
+        let mut cluster = Cluster::default();
+        let node = cluster.add("n1", "1.1.1.1", Limits::default());
+        let view = ReplicaView {
+            node: None,
+            life: 1,
+            state: ReplicaState::Online,
+            acked: Offset(acked),
+            acked_at: Duration::ZERO,
+        };
+        let mut shutdown = Shutdown::default();
+        let mut violations = Vec::new();
+        (cluster.nodes[node].up, cluster.nodes[node].offset) = (true, Offset(100));
+        cluster.nodes[node].replicas.insert(LinkId(7), view);
+        for (ms, event) in events {
+            let at = Duration::from_millis(*ms);
+            let now = Now { mono: at, unix_ms: 0 };
+            let mut found = Found { invariant: "shutdown", at, violations: &mut violations };
+            shutdown.observe(&cluster, &Sight { at, now, node, event }, &mut found);
+            if matches!(event, Event::Exiting { .. }) {
+                cluster.nodes[node].up = false;
+            }
+        }
+        violations.len()
+    }
+
+    #[test]
+    fn a_replica_that_lags_is_waited_for() {
+        let order: &[&[u8]] = &[b"SHUTDOWN"];
+        let exits = |ms| (ms, Event::Exiting { code: 0 });
+        // At once, or before the time is over: the order is told behind the end, or before it.
+        assert_eq!(found(99, &[exits(0), (0, told(order, b""))]), 1);
+        let begins = || (20_000, started());
+        assert_eq!(found(99, &[(0, told(order, b"")), exits(5_000), begins()]), 1);
+        assert_eq!(found(99, &[(0, told(order, b"")), exits(10_000), begins()]), 0);
+        assert_eq!(found(100, &[exits(0), (0, told(order, b""))]), 0);
+        let now: &[&[u8]] = &[b"shutdown", b"now"];
+        assert_eq!(found(99, &[exits(0), (0, told(now, b""))]), 0);
+    }
+}
