@@ -1,5 +1,6 @@
 //! *saves*: who has save points and changes to save begins a save, not long after it is due
-//! (server.c `serverCron`).
+//! (server.c `serverCron`); and no save begun before a full sync writes its data over those that
+//! came by it (replication.c `replicationEmptyDbCallback`, `killRDBChild`).
 //!
 //! Time is the node's own: it is counted in its ticks, of which a process that stands still has
 //! none. Must never: count what might not be counted as a change by the node.
@@ -7,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use replisim::event::{Digest, Event, MasterLinkState, ReplicaState};
+use replisim::event::{Digest, Event, LoadSource, MasterLinkState, ReplicaState};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::{Cluster, Limits, NodeIndex, NodeState};
@@ -34,6 +35,8 @@ struct Unsaved {
     /// A snapshot is being written to a file. (One that is given up is told by nobody: it is
     /// waited for until there is another.)
     writing: bool,
+    /// That snapshot is of a dataset which a full sync has replaced since.
+    outdated: bool,
     /// What changes next goes by itself, and is nobody's change.
     expiring: bool,
     /// It is about to end.
@@ -57,14 +60,20 @@ impl Unsaved {
     fn note(&mut self, event: &Event<'_>) {
         match event {
             Event::Started { digest, .. } => *self = Self { digest: *digest, ..Self::default() },
-            Event::Loaded { digest, .. } => self.replaced(*digest),
+            Event::Loaded { source, digest, .. } => {
+                let outdated = self.outdated || self.writing && *source == LoadSource::Master;
+                self.replaced(*digest);
+                self.outdated = outdated;
+            }
             Event::StreamAdvanced { digest, .. } | Event::DatasetChanged { digest } => {
                 self.changed(*digest);
             }
             Event::KeyExpired { .. } => self.expiring = true,
-            Event::SnapshotTaken { disk: true, .. } => (self.writing, self.changes) = (true, 0),
+            Event::SnapshotTaken { disk: true, .. } => {
+                (self.writing, self.outdated, self.changes) = (true, false, 0);
+            }
             Event::SnapshotSaved { .. } | Event::SnapshotFailed { .. } => {
-                (self.writing, self.quiet) = (false, Duration::ZERO);
+                (self.writing, self.outdated, self.quiet) = (false, false, Duration::ZERO);
             }
             Event::LoadFailed { .. } | Event::Configured { .. } => self.quiet = Duration::ZERO,
             Event::Executed { args, .. } if args[0].eq_ignore_ascii_case(b"shutdown") => {
@@ -106,6 +115,10 @@ impl Invariant for Saves {
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
         let unsaved = self.nodes.entry(sight.node).or_default();
+        if matches!(sight.event, Event::SnapshotSaved { .. }) && unsaved.outdated {
+            let text = "a save begun before the last full sync was written over what came by it";
+            found.violation(&state.name, text);
+        }
         unsaved.note(sight.event);
         if let Event::Buffers { .. } = sight.event
             && let Some((changes, period)) = unsaved.overdue(&state.limits, waits(state))
@@ -162,6 +175,23 @@ mod tests {
         unsaved.note(&Event::SnapshotFailed { error: "full".into(), in_background: true });
         assert!(!ticks(&mut unsaved, &limits, 80));
         assert!(ticks(&mut unsaved, &limits, 1));
+    }
+
+    #[test]
+    fn a_save_from_before_a_full_sync_is_known() {
+        let offset = replisim::replication::Offset(0);
+        let digest = Digest(1);
+        let taken = Event::SnapshotTaken { id: None, offset, digest, replicas: 0, disk: true };
+        let loaded = |source| Event::Loaded { source, id: None, offset: None, digest };
+        let mut unsaved = Unsaved::default();
+        unsaved.note(&taken);
+        unsaved.note(&loaded(LoadSource::File));
+        assert!(!unsaved.outdated, "its own file");
+        unsaved.note(&taken);
+        unsaved.note(&loaded(LoadSource::Master));
+        assert!(unsaved.outdated);
+        unsaved.note(&taken);
+        assert!(!unsaved.outdated, "the next one is of what came");
     }
 
     #[test]
