@@ -607,9 +607,10 @@ impl Node {
     }
 
     /// A master drops what expired while it was down, and tells the replicas that may resume:
-    /// the stream goes on from the position in the file, so they have these keys still.
+    /// the stream goes on from the position in the file, so they have these keys still. Not while
+    /// writes are held back: then they go as all that expires does, later.
     fn drop_expired_after_load(&mut self, now: Now) {
-        if self.replication.role() == Role::Master {
+        if self.replication.role() == Role::Master && !self.writes_paused() {
             let dropped = self.expire_all(now);
             self.persist.last_load_expired += dropped;
             self.persist.last_load_keys = self.persist.last_load_keys.saturating_sub(dropped);

@@ -28,6 +28,8 @@ pub(super) fn options(builder: ScenarioBuilder) -> ScenarioBuilder {
         .config("repl-ping-replica-period", "10")
         .config("repl-timeout", "30")
         .config("repl-diskless-sync-delay", "0")
+        // With so long a timeout who loads as it comes would hear no orders in the end.
+        .config("repl-diskless-load", "disabled")
         .config("repl-backlog-size", (BLOCK * 2).to_string().as_str())
         .config("min-replicas-to-write", "0")
 }

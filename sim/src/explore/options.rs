@@ -21,8 +21,7 @@ pub(super) fn common(
     dice: &mut Dice,
     members: &[Member],
 ) -> ScenarioBuilder {
-    let timeout = *dice.pick(&["3", "4", "4", "6", "10", "20"]);
-    builder = builder.config("repl-timeout", timeout);
+    let mut timeout = *dice.pick(&["3", "4", "4", "6", "10", "20"]);
     let often = timeout == "3" || dice.chance(0.4);
     let period = if often { "1" } else { *dice.pick(&["2", "3"]) };
     builder = builder.config("repl-ping-replica-period", period);
@@ -35,7 +34,12 @@ pub(super) fn common(
     }
     if dice.chance(0.3) {
         builder = builder.config("repl-diskless-load", *dice.pick(&["on-empty-db", "swapdb"]));
+        // Who waits for the rest of what it loads hears no orders, either.
+        if ["10", "20"].contains(&timeout) {
+            timeout = "6";
+        }
     }
+    builder = builder.config("repl-timeout", timeout);
     if dice.chance(0.3) {
         let hard = dice.magnitude(64 << 10, 1 << 20);
         let limit = format!("replica {hard} {} {}", hard / 2, dice.number(1, 5));
