@@ -329,6 +329,8 @@ pub enum Event<'a> {
         client_output_bytes: u64,
         /// Clients that have yet to be answered to their `WAIT`.
         in_wait: &'a [u64],
+        /// Clients whose next command is held back by a pause.
+        held_back: usize,
     },
     /// A rare state was reached ("sometimes" mark), by name.
     Mark(&'static str),

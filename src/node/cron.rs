@@ -69,6 +69,11 @@ impl Node {
             .filter(|client| client.blocked == Some(Blocked::Wait) && !client.closing)
             .map(|client| client.id)
             .collect();
+        let held_back = self
+            .clients
+            .values()
+            .filter(|client| client.blocked == Some(Blocked::Postponed) && !client.closing)
+            .count();
         let config = self.replication.config();
         let backlog = self.replication.backlog();
         let event = Event::Buffers {
@@ -79,6 +84,7 @@ impl Node {
             replica_limit_bytes: config.effective_hard_limit_bytes(),
             client_output_bytes,
             in_wait: &in_wait,
+            held_back,
         };
         self.probe.emit(now, &event);
     }

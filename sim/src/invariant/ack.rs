@@ -364,6 +364,7 @@ mod tests {
             replica_limit_bytes: 0,
             client_output_bytes: 0,
             in_wait: clients,
+            held_back: 0,
         }
     }
 

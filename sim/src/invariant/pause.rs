@@ -1,6 +1,7 @@
 //! *pause*: while `CLIENT PAUSE` or a hand-over holds writes back, the stream stands still: nothing
-//! expires into it, no replica is asked for an ack, and during a hand-over not even a ping goes out
-//! (replication.c `replicationCron`, server.c `isPausedActions`).
+//! expires into it, no replica is asked for an ack, and during a hand-over not even a ping goes out;
+//! and once nothing holds them back any more clients go on
+//! (replication.c `replicationCron`, server.c `isPausedActions`, networking.c `unpauseActions`).
 //!
 //! Must never: take the end of a pause for later than it may be.
 
@@ -18,6 +19,9 @@ const PING: &[u8] = b"*1\r\n$4\r\nping\r\n";
 /// A node may end a pause so much earlier: its clock runs in ticks of the simulation.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How soon clients go on.
+const SOON: Duration = Duration::from_secs(1);
+
 /// See the module's text.
 #[derive(Default)]
 pub(super) struct Pause {
@@ -31,6 +35,12 @@ struct Held {
     paused: Option<Duration>,
     /// It was told to hand over, and has neither done so nor given it up.
     hands_over: bool,
+    /// The same, and it has not come to an end as a replica of the new master either.
+    failover_open: bool,
+    /// It loads its file again, or is to end: until that is over nobody is served.
+    stands_still: bool,
+    /// Since when clients are held back though nothing is known to do that.
+    held_for_nothing: Option<Duration>,
     /// What was written meanwhile, and when. In the moment of a hand-over's end the stream is
     /// shown first.
     accused: Option<(Duration, String)>,
@@ -44,9 +54,27 @@ impl Held {
                 self.hands_over = false;
                 self.accused.take_if(|(at, _)| *at == sight.at);
             }
+            Event::Mark("failover-completed") => self.failover_open = false,
+            Event::Loaded { .. } | Event::LoadFailed { .. } | Event::SnapshotFailed { .. } => {
+                self.stands_still = false;
+            }
             Event::Executed { args, reply: b"+OK\r\n", .. } => self.ordered(sight.at, args),
+            Event::Executed { args, reply: b"", .. } => self.ordered(sight.at, args),
             _ => {}
         }
+        if matches!(sight.event, Event::Mark("failover-aborted")) {
+            self.failover_open = false;
+        }
+    }
+
+    /// Whether so many clients have been held back for too long, with nothing to do that.
+    fn holds_for_nothing(&mut self, at: Duration, held_back: usize) -> bool {
+        let paused = self.paused.is_some_and(|until| at < until);
+        if held_back == 0 || paused || self.failover_open || self.stands_still {
+            self.held_for_nothing = None;
+            return false;
+        }
+        at > *self.held_for_nothing.get_or_insert(at) + SOON
     }
 
     fn ordered(&mut self, at: Duration, args: &[&[u8]]) {
@@ -54,7 +82,12 @@ impl Held {
             args.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["failover", options @ ..] => self.hands_over = !options.contains(&"abort"),
+            ["failover", options @ ..] => {
+                self.hands_over = !options.contains(&"abort");
+                self.failover_open = self.hands_over;
+            }
+            ["shutdown", options @ ..] => self.stands_still = !options.contains(&"abort"),
+            ["debug", "reload", ..] => self.stands_still = true,
             ["client", "unpause"] => self.paused = None,
             ["client", "pause", ms, ..] => {
                 let until =
@@ -91,6 +124,13 @@ impl Invariant for Pause {
         {
             let text = format!("{} bytes were written though {who} writes back", bytes.len());
             held.accused.get_or_insert((sight.at, text));
+        }
+        if let Event::Buffers { held_back, .. } = sight.event
+            && held.holds_for_nothing(sight.at, *held_back)
+        {
+            held.held_for_nothing = None;
+            let text = format!("{held_back} client(s) are held back, and nothing says why");
+            found.violation(&cluster.nodes[sight.node].name, text);
         }
         if let Some((_, text)) = held.accused.take_if(|(at, _)| *at < sight.at) {
             found.violation(&cluster.nodes[sight.node].name, text);
@@ -143,6 +183,32 @@ mod tests {
         let unpause: &[&[u8]] = &[b"client", b"unpause"];
         let events = [(0, executed(pause)), (100, executed(unpause)), (500, written(SET)), later()];
         assert_eq!(found(&events), 0);
+    }
+
+    #[test]
+    fn who_is_held_back_for_nothing_is_seen() {
+        let held = |ms, held_back| {
+            let sizes = Event::Buffers {
+                backlog_bytes: 0,
+                backlog_limit_bytes: 0,
+                held_bytes: 0,
+                replica_pending_bytes: 0,
+                replica_limit_bytes: 0,
+                client_output_bytes: 0,
+                in_wait: &[],
+                held_back,
+            };
+            (ms, sizes)
+        };
+        assert_eq!(found(&[held(0, 1), held(900, 1), held(1100, 1)]), 1);
+        assert_eq!(found(&[held(0, 1), held(900, 0), held(1100, 1)]), 0);
+        let pause: &[&[u8]] = &[b"CLIENT", b"PAUSE", b"5000", b"WRITE"];
+        assert_eq!(found(&[(0, executed(pause)), held(100, 1), held(4900, 1)]), 0);
+        assert_eq!(found(&[(0, executed(pause)), held(5000, 1), held(6100, 1)]), 1);
+        let failover: &[&[u8]] = &[b"FAILOVER"];
+        let aborted = (100, Event::Mark("failover-aborted"));
+        let events = [(0, executed(failover)), aborted, held(200, 1), held(1300, 1)];
+        assert_eq!(found(&events), 1);
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl RollingHash {
                 replica_limit_bytes,
                 client_output_bytes,
                 in_wait,
+                held_back,
             } => {
                 self.number(22);
                 for size in [
@@ -136,6 +137,7 @@ impl RollingHash {
                     self.number(*size);
                 }
                 in_wait.iter().for_each(|client| self.number(*client));
+                self.number(*held_back as u64);
             }
             Event::Configured { changed, .. } => {
                 self.number(23);
