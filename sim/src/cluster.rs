@@ -217,7 +217,9 @@ impl NodeState {
     fn configured(&mut self, limits: Limits) {
         let before = self.limits.repl_backlog_size_bytes;
         if limits.repl_backlog_size_bytes > before {
-            self.grown_from = Offset(self.offset.0.saturating_sub(before));
+            // What an earlier growth did not bring back this one does not, either.
+            let from = Offset(self.offset.0.saturating_sub(before));
+            self.grown_from = self.grown_from.max(from);
         }
         self.limits = limits;
     }
