@@ -100,6 +100,42 @@ fn bad_seeds() {
 }
 
 #[test]
+fn a_variable_set_to_nothing_is_not_set() {
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nothing-set");
+    let out = out.to_str().expect("UTF-8");
+    let nothing = [("SIM_SHARD", ""), ("SIM_JOBS", ""), ("SIM_SEEDS", "")];
+    let args = ["explore", "--seeds", "1..2", "--quiet", "--out", out];
+    let text = replisim_in(&root(), &args, &nothing);
+    assert!(text.starts_with("exit code: 0\n"), "{text}");
+    let text = replisim_in(&root(), &args, &[("SIM_SHARD", "x")]);
+    assert!(text.starts_with("exit code: 2\n") && text.contains("is not i/n"), "{text}");
+}
+
+#[test]
+fn two_files_of_one_name_keep_what_is_theirs() {
+    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("one-name");
+    for (folder, master) in [("left", "m1"), ("right", "m2")] {
+        let text = format!(
+            "title = \"t\"\n[nodes.{master}]\n[[step]]\nat = \"1s\"\n\
+             check = {{ node = \"{master}\", info = {{ role = \"slave\" }} }}\n[run]\nduration = \"2s\"\n"
+        );
+        std::fs::create_dir_all(root.join(folder)).expect("a folder");
+        std::fs::write(root.join(folder).join("same.toml"), text).expect("a file");
+    }
+    let args = ["run", "left/same.toml", "right/same.toml", "--seed", "1", "--out", "kept"];
+    let text = replisim_in(&root, &args, &[]);
+    assert!(text.starts_with("exit code: 1\n"), "{text}");
+    for (folder, master) in [("left", "m1"), ("right", "m2")] {
+        let capsule = root.join("kept").join(folder).join("same/1/capsule.toml");
+        let capsule = std::fs::read_to_string(capsule).expect("a capsule");
+        assert!(capsule.contains(&format!("[nodes.{master}]")), "{capsule}");
+    }
+    // One alone is called what it is called.
+    let text = replisim_in(&root, &["run", "left/same.toml", "--seed", "1", "--out", "kept"], &[]);
+    assert!(text.contains("kept/same/1"), "{text}");
+}
+
+#[test]
 fn help() {
     insta::assert_snapshot!(replisim(&["run", "--help"]));
 }

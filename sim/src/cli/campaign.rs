@@ -300,11 +300,12 @@ pub(super) fn now() -> Instant {
 /// Judges two runs of one seed: the first report says where they part, if they do.
 fn compare(first: &mut RunReport, second: &RunReport) {
     first.wall_time += second.wall_time;
-    let parting = determinism::difference(first, second);
+    let parting = determinism::difference(first, second).or_else(|| {
+        (first.error.is_some() || second.error.is_some()).then_some(())?;
+        let (first, second) = (first.reason(), second.reason());
+        (first != second).then(|| format!("not deterministic: first {first}, then {second}"))
+    });
     first.trace.clear();
-    if first.outcome == Outcome::Error {
-        return;
-    }
     if let Some(parting) = parting {
         first.nondeterministic = true;
         first.outcome = Outcome::Error;

@@ -13,11 +13,12 @@ mod merge;
 mod replay;
 mod shrink;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::determinism::Checked;
 use crate::run::{RunFn, RunOptions};
@@ -147,7 +148,7 @@ impl From<io::Error> for Stop {
 /// Does what the arguments of this process say. `run` makes one run.
 pub fn main(run: RunFn) -> ExitCode {
     logs();
-    let args = Args::parse();
+    let args = arguments();
     let result = match args.command {
         Command::Run(args) => run_command(&args, run),
         Command::Explore(args) => explore::explore(&args, run),
@@ -175,6 +176,20 @@ pub fn main(run: RunFn) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The arguments of this process. A variable that is set to nothing is one that is not set.
+fn arguments() -> Args {
+    let unset = |arg: Arg| {
+        let empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
+        if arg.get_env().is_some_and(empty) {
+            arg.env(clap::builder::Resettable::Reset)
+        } else {
+            arg
+        }
+    };
+    let command = Args::command().mut_subcommands(|command| command.mut_args(unset));
+    Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 const ERROR: &str = "\x1b[1;31merror:\x1b[0m";
@@ -207,11 +222,34 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<Found>, Vec<Problems>), Stop> {
             Err(problems) => bad.push(problems),
         }
     }
+    tell_apart(&mut good);
     let mut err = anstream::stderr().lock();
     for problems in &bad {
         writeln!(err, "{}\n", problems.render(true))?;
     }
     Ok((good, bad))
+}
+
+/// Scenarios of one name get those of their folders too, as many as it takes: what is kept of one
+/// must not be written over that of another.
+fn tell_apart(found: &mut [Found]) {
+    let folders = |path: &Path| path.components().count();
+    let most = found.iter().map(|(path, _)| folders(path)).max().unwrap_or(0);
+    for parts in 2..=most {
+        let mut count = BTreeMap::<String, usize>::new();
+        for (_, scenario) in found.iter() {
+            *count.entry(scenario.name.clone()).or_default() += 1;
+        }
+        for (path, scenario) in found.iter_mut().filter(|(_, it)| count[&it.name] > 1) {
+            let plain = path.with_extension("");
+            let names: Vec<_> = plain
+                .components()
+                .filter(|part| matches!(part, Component::Normal(_)))
+                .map(|part| part.as_os_str().to_string_lossy())
+                .collect();
+            scenario.name = names[names.len().saturating_sub(parts)..].join("/");
+        }
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -135,6 +135,21 @@ fn fickle(scenario: &ResolvedScenario, options: &RunOptions) -> RunReport {
     }
 }
 
+/// Panics in a way of its own each time.
+fn panics_anew(_: &ResolvedScenario, _: &RunOptions) -> RunReport {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    panic!("run {}", COUNT.fetch_add(1, Ordering::SeqCst));
+}
+
+#[test]
+fn panics_are_compared_too() {
+    let twice = |run| human(Campaign { twice: Checked::ALL, ..campaign("4", 1) }, run);
+    assert_eq!(twice(by_seed).0, 4, "the same panic twice is no verdict");
+    let (code, text) = twice(panics_anew);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("not deterministic: first"), "{text}");
+}
+
 #[test]
 fn runs_that_differ_are_shown_with_the_event_where_they_part() {
     let twice = Campaign { twice: Checked::ALL, ..campaign("1", 1) };
