@@ -143,7 +143,7 @@ fn panics_anew(_: &ResolvedScenario, _: &RunOptions) -> RunReport {
 
 #[test]
 fn panics_are_compared_too() {
-    let twice = |run| human(Campaign { twice: Checked::ALL, ..campaign("4", 1) }, run);
+    let twice = |run| human(Campaign { twice: Checked::ALL, ..campaign("4..4", 1) }, run);
     assert_eq!(twice(by_seed).0, 4, "the same panic twice is no verdict");
     let (code, text) = twice(panics_anew);
     assert_eq!(code, 3, "{text}");
