@@ -2,6 +2,9 @@
 //!
 //! Must never: know what a value may be; the node's own parser of redis.conf says so.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use replisim::config::Config;
 
 /// Directives the testbed sets by itself for every node, and how a scenario says it instead.
@@ -16,97 +19,42 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("logfile", "the testbed keeps the logs"),
     ("pidfile", "the testbed runs the node"),
     ("unixsocket", "nodes are reached over the network"),
+    ("user", "give it in a step: `command = { node = \"NAME\", send = \"ACL SETUSER ...\" }`"),
+    (
+        "aclfile",
+        "the disk of a node is empty at its start; users are made by `ACL SETUSER` in a step",
+    ),
+    (
+        "rename-command",
+        "commands have one name each; `ACL SETUSER` in a step takes them from a user",
+    ),
+    ("loadmodule", "a node loads no modules"),
 ];
 
-/// Directives of Redis 7.0 that bear on replication, persistence, clients and data.
-pub const KNOWN: &[&str] = &[
-    "active-expire-effort",
-    "activerehashing",
-    "always-show-logo",
-    "appendonly",
-    "client-output-buffer-limit",
-    "client-query-buffer-limit",
-    "crash-log-enabled",
-    "databases",
-    "dbfilename",
-    "dynamic-hz",
-    "enable-debug-command",
-    "enable-protected-configs",
-    "hz",
-    "key-load-delay",
-    "latency-monitor-threshold",
-    "lazyfree-lazy-expire",
-    "lazyfree-lazy-server-del",
-    "lazyfree-lazy-user-del",
-    "lazyfree-lazy-user-flush",
-    "loading-process-events-interval-bytes",
-    "loglevel",
-    "masterauth",
-    "masteruser",
-    "maxclients",
-    "maxmemory",
-    "maxmemory-policy",
-    "maxmemory-samples",
-    "min-replicas-max-lag",
-    "min-replicas-to-write",
-    "min-slaves-max-lag",
-    "min-slaves-to-write",
-    "notify-keyspace-events",
-    "propagation-error-behavior",
-    "proto-max-bulk-len",
-    "protected-mode",
-    "rdb-del-sync-files",
-    "rdb-key-save-delay",
-    "rdb-save-incremental-fsync",
-    "rdbchecksum",
-    "rdbcompression",
-    "repl-backlog-size",
-    "repl-backlog-ttl",
-    "repl-disable-tcp-nodelay",
-    "repl-diskless-load",
-    "repl-diskless-sync",
-    "repl-diskless-sync-delay",
-    "repl-diskless-sync-max-replicas",
-    "repl-ping-replica-period",
-    "repl-ping-slave-period",
-    "repl-timeout",
-    "replica-announce-ip",
-    "replica-announce-port",
-    "replica-announced",
-    "replica-ignore-disk-write-errors",
-    "replica-ignore-maxmemory",
-    "replica-lazy-flush",
-    "replica-priority",
-    "replica-read-only",
-    "replica-serve-stale-data",
-    "requirepass",
-    "sanitize-dump-payload",
-    "save",
-    "shutdown-on-sigint",
-    "shutdown-on-sigterm",
-    "shutdown-timeout",
-    "slave-announce-ip",
-    "slave-announce-port",
-    "slave-ignore-maxmemory",
-    "slave-lazy-flush",
-    "slave-priority",
-    "slave-read-only",
-    "slave-serve-stale-data",
-    "slowlog-log-slower-than",
-    "slowlog-max-len",
-    "stop-writes-on-bgsave-error",
-    "tcp-backlog",
-    "tcp-keepalive",
-    "timeout",
-];
+/// Directives that `CONFIG GET *` does not show.
+const HIDDEN: [&str; 2] = ["key-load-delay", "rdb-key-save-delay"];
+
+/// Directives that a node understands, with the old names of some.
+pub fn known() -> &'static BTreeSet<String> {
+    static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let shown = Config::default().get("*").into_iter().map(|(name, _)| name);
+        shown.chain(HIDDEN.map(str::to_owned)).collect()
+    });
+    &KNOWN
+}
 
 /// Whether a node understands the directive.
 pub fn is_known(name: &str) -> bool {
-    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+    known().contains(&name.to_ascii_lowercase())
 }
 
 /// Directives whose value is several words of the file's line.
-const SEVERAL_WORDS: [&str; 3] = ["save", "client-output-buffer-limit", "oom-score-adj-values"];
+const SEVERAL_WORDS: [&str; 4] = [
+    "save",
+    "client-output-buffer-limit",
+    "oom-score-adj-values",
+    "latency-tracking-info-percentiles",
+];
 
 /// The line of redis.conf that sets a directive.
 pub fn line(name: &str, value: &str) -> String {
@@ -130,4 +78,23 @@ pub fn refused(name: &str, value: &str) -> Option<String> {
 /// How a scenario says it, when it must not set the directive itself.
 pub fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, how)| *how)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_node_knows_can_be_set() {
+        for name in ["hash-max-listpack-entries", "list-max-ziplist-size", "Maxmemory-Clients"] {
+            assert!(is_known(name), "{name}");
+        }
+        for name in HIDDEN {
+            assert!(Config::default().get("*").iter().all(|(shown, _)| shown != name), "{name}");
+            assert_eq!(refused(name, "1"), None, "{name}");
+        }
+        assert!(!is_known("hash-max-entries") && !is_known("user"));
+        assert_eq!(refused("latency-tracking-info-percentiles", "50 99.9"), None);
+        assert_eq!(refused("oom-score-adj-values", "0 200 800"), None);
+    }
 }

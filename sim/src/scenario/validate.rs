@@ -192,7 +192,9 @@ impl Check<'_> {
                     name.span(),
                     "not a directive of redis.conf",
                 );
-                self.problems.push(problem.did_you_mean(name, directives::KNOWN.iter().copied()));
+                self.problems.push(
+                    problem.did_you_mean(name, directives::known().iter().map(String::as_str)),
+                );
             }
             let choices = match &**value {
                 ConfigValue::OneOf(choice) => choice.one_of.as_slice(),
