@@ -23,6 +23,8 @@ use crate::model::{Expiry, Model};
 #[derive(Default)]
 pub(super) struct Data {
     nodes: BTreeMap<NodeIndex, Twin>,
+    /// What clients say to a process that still loads its data.
+    early: BTreeMap<NodeIndex, Twin>,
     /// Effects by the history that carries them, each at the offset of its last byte.
     logs: BTreeMap<ReplicationId, Vec<(Offset, Effect)>>,
     copies: Vec<Copy>,
@@ -67,7 +69,11 @@ impl Data {
             return;
         };
         let state = &cluster.nodes[sight.node];
-        let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
+        let twin = match state.up {
+            true => self.nodes.get_mut(&sight.node),
+            false => Some(self.early.entry(sight.node).or_default()),
+        };
+        let Some(twin) = twin else { return };
         let (master, now_ms) = (state.role == Role::Master, sight.now.unix_ms);
         let expiry = if master { Expiry::Delete } else { Expiry::Hide };
         let difference = twin.executed(*client, *db, args, reply, now_ms, expiry, master);
@@ -164,7 +170,8 @@ impl Data {
         };
         let node = &cluster.nodes[sight.node].name;
         let mut found = found.under("durability");
-        let twin = Twin::empty();
+        let early = self.early.remove(&sight.node).unwrap_or_default();
+        let twin = Twin::empty().going_on(early);
         self.nodes.insert(sight.node, twin);
         if !loaded {
             let removed = self.unlinked.contains(&sight.node);
@@ -317,6 +324,9 @@ impl Invariant for Data {
                 self.superseded(sight.node);
             }
             Event::Loaded { .. } => self.loaded(cluster, sight, found),
+            Event::Exiting { .. } => {
+                self.early.remove(&sight.node);
+            }
             _ => {}
         }
     }
@@ -325,6 +335,7 @@ impl Invariant for Data {
         match fate {
             Fate::Killed | Fate::PowerCut => {
                 self.nodes.remove(&node);
+                self.early.remove(&node);
                 if self.unlinked.remove(&node) {
                     self.file_is_gone(node);
                 }

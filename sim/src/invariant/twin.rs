@@ -66,6 +66,11 @@ impl Twin {
         Self { model: Some(Model::default()), ..Self::default() }
     }
 
+    /// With what clients have queued in `MULTI` while the data were loaded, as `early` saw it.
+    pub(super) fn going_on(self, early: Self) -> Self {
+        Self { queued: early.queued, ..self }
+    }
+
     /// What the node did, to be carried by the stream next.
     pub(super) fn change(&mut self, changes: Vec<Change>) {
         if self.model.is_none() {

@@ -285,6 +285,10 @@ pub enum CommandFamily {
     Databases,
     /// `WATCH`, and transactions that stay open for a while.
     Watch,
+    /// Transactions that write to two databases in turns.
+    Turns,
+    /// `PUBLISH`, which goes on the stream and changes nothing.
+    Messages,
     /// Numbers, lengths and collections at the edges of how they are encoded.
     Edges,
     /// Bitmaps, HyperLogLogs, positions, consumer groups, `SORT`: what the model does not know.

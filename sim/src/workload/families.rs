@@ -127,9 +127,11 @@ pub(super) fn write(
         CommandFamily::Edges => edges::write(rng, text),
         CommandFamily::Others => others::write(rng, text),
         CommandFamily::Databases => database(rng, places, text),
-        CommandFamily::Keys | CommandFamily::Strings | CommandFamily::Watch => {
-            any_key(rng, all, places)
-        }
+        CommandFamily::Messages => command(&[b"PUBLISH", b"news", text]),
+        CommandFamily::Keys
+        | CommandFamily::Strings
+        | CommandFamily::Watch
+        | CommandFamily::Turns => any_key(rng, all, places),
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Generator {
     families: Vec<CommandFamily>,
     /// Whether clients watch keys and take their time over transactions.
     watches: bool,
+    /// Whether transactions go back and forth between two databases.
+    turns: bool,
     /// A transaction that stays open: its database.
     open: Option<u64>,
 }
@@ -48,9 +50,10 @@ pub(super) fn command(words: &[&[u8]]) -> Command {
 
 impl Generator {
     pub(super) fn new(spec: &WorkloadSpec, rng: ChaCha8Rng, name: &str) -> Self {
-        let is_watch = |family: &CommandFamily| *family == CommandFamily::Watch;
+        let has = |family| spec.commands.contains(&family);
+        let (watches, turns) = (has(CommandFamily::Watch), has(CommandFamily::Turns));
         let mut families = spec.commands.clone();
-        families.retain(|family| !is_watch(family));
+        families.retain(|family| !matches!(family, CommandFamily::Watch | CommandFamily::Turns));
         if families.is_empty() {
             families.push(CommandFamily::Strings);
         }
@@ -59,7 +62,8 @@ impl Generator {
             name: name.to_owned(),
             written: 0,
             families,
-            watches: spec.commands.iter().any(is_watch),
+            watches,
+            turns,
             open: None,
             spec: spec.clone(),
         }
@@ -258,17 +262,23 @@ impl Generator {
     fn transaction(&mut self, db: u64, commands: &mut Vec<Command>) {
         commands.push(command(&[b"MULTI"]));
         // Some write to another database as well, and come back.
-        let turns = self.spec.databases > 1 && self.chance(0.25);
-        if turns {
-            let other = self.rng.random_range(0..self.spec.databases).to_string();
-            commands.push(command(&[b"SELECT", other.as_bytes()]));
-        }
+        let share = if self.turns { 0.75 } else { 0.25 };
+        let mut away = (self.spec.databases > 1 && self.chance(share))
+            .then(|| self.rng.random_range(0..self.spec.databases));
+        let (turns, other) = (away.is_some(), away.unwrap_or(db));
+        let select = |db: u64| command(&[b"SELECT", db.to_string().as_bytes()]);
+        commands.extend(away.map(select));
         for index in 0..self.spec.transaction_length.draw(&mut self.rng).0.max(1) {
             let write = self.write();
             commands.push(write);
-            if turns && index == 0 {
-                commands.push(command(&[b"SELECT", db.to_string().as_bytes()]));
+            let again = turns && self.turns && self.rng.random_range(0..2_u32) == 0;
+            if turns && index == 0 || again {
+                away = if away.is_some() { None } else { Some(other) };
+                commands.push(select(away.unwrap_or(db)));
             }
+        }
+        if away.is_some() {
+            commands.push(select(db));
         }
         // One in sixteen clients changes its mind.
         let end: &[u8] = if self.rng.random_range(0..16_u32) == 0 { b"DISCARD" } else { b"EXEC" };
