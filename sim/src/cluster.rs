@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use replisim::config::{Config, SavePoints};
+use replisim::config::{Config, DisklessLoad, SavePoints};
 use replisim::event::{Digest, Event, MasterLinkState, Origin, PsyncAnswer, ReplicaState, Role};
 use replisim::replication::{LinkId, Offset, ReplicationId};
 
@@ -27,6 +27,8 @@ pub struct Limits {
     pub repl_ping_replica_period: Duration,
     /// `repl-diskless-sync-delay`, zero when `repl-diskless-sync no`.
     pub repl_diskless_sync_delay: Duration,
+    /// `repl-diskless-sync-max-replicas`; 0: no maximum.
+    pub repl_diskless_sync_max_replicas: u32,
     /// `min-replicas-to-write`.
     pub min_replicas_to_write: usize,
     /// `min-replicas-max-lag`.
@@ -39,6 +41,8 @@ pub struct Limits {
     pub repl_backlog_ttl: Option<Duration>,
     /// `replica-serve-stale-data`.
     pub replica_serve_stale_data: bool,
+    /// `repl-diskless-load swapdb`: the old data may be served while new ones are loaded.
+    pub loads_beside: bool,
     /// `save`: after how long, with how many changes.
     pub save_points: Vec<(Duration, u64)>,
     /// `stop-writes-on-bgsave-error`.
@@ -58,12 +62,14 @@ impl From<&Config> for Limits {
             } else {
                 Duration::ZERO
             },
+            repl_diskless_sync_max_replicas: config.repl_diskless_sync_max_replicas,
             min_replicas_to_write: config.min_replicas_to_write as usize,
             min_replicas_max_lag: config.min_replicas_max_lag,
             replica_read_only: config.replica_read_only,
             requirepass: config.requirepass.clone(),
             repl_backlog_ttl: Some(config.repl_backlog_ttl).filter(|ttl| !ttl.is_zero()),
             replica_serve_stale_data: config.replica_serve_stale_data,
+            loads_beside: config.repl_diskless_load == DisklessLoad::SwapDb,
             save_points: save_points(&config.save),
             stop_writes_on_bgsave_error: config.stop_writes_on_bgsave_error,
             shutdown_timeout: config.shutdown_timeout,
@@ -83,12 +89,14 @@ impl Default for Limits {
             repl_timeout: Duration::from_secs(60),
             repl_ping_replica_period: Duration::from_secs(10),
             repl_diskless_sync_delay: Duration::from_secs(5),
+            repl_diskless_sync_max_replicas: 0,
             min_replicas_to_write: 0,
             min_replicas_max_lag: Duration::from_secs(10),
             replica_read_only: true,
             requirepass: None,
             repl_backlog_ttl: Some(Duration::from_secs(3600)),
             replica_serve_stale_data: true,
+            loads_beside: false,
             save_points: save_points(&SavePoints::default()),
             stop_writes_on_bgsave_error: true,
             shutdown_timeout: Duration::from_secs(10),
@@ -105,6 +113,10 @@ pub struct ReplicaView {
     pub life: u32,
     /// State of the link.
     pub state: ReplicaState,
+    /// Since when.
+    pub since: Duration,
+    /// When it asked for its sync.
+    pub asked_at: Duration,
     /// Greatest acknowledged offset.
     pub acked: Offset,
     /// When the last ack arrived (or the link went online).
@@ -154,6 +166,8 @@ pub struct NodeState {
     pub queued_writes: BTreeSet<u64>,
     /// Its configuration.
     pub limits: Limits,
+    /// Since when its disk has been what it should be; `None`: it is slow, full or broken.
+    pub disk_whole_since: Option<Duration>,
     /// Full syncs it served, counted as Redis counts `sync_full`.
     pub full_syncs: u64,
     /// Partial resyncs it served (`sync_partial_ok`).
@@ -186,6 +200,7 @@ impl NodeState {
             no_replicas_since: Duration::ZERO,
             queued_writes: BTreeSet::new(),
             limits,
+            disk_whole_since: Some(Duration::ZERO),
             full_syncs: 0,
             partial_syncs: 0,
             full_syncs_received: 0,
@@ -251,14 +266,28 @@ pub struct Calm {
 }
 
 /// All nodes and all that was ever written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cluster {
+    /// Since when every way between nodes has been open and fast, and no process was stopped,
+    /// started or made to stand still; `None`: something of that lasts.
+    pub whole_since: Option<Duration>,
     /// Whether all is over that was to be done to it.
     pub calm: Option<Calm>,
     /// The nodes.
     pub nodes: Vec<NodeState>,
     /// Every stream byte written so far.
     pub histories: Histories,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            whole_since: Some(Duration::ZERO),
+            calm: None,
+            nodes: Vec::new(),
+            histories: Histories::default(),
+        }
+    }
 }
 
 impl Cluster {
@@ -271,6 +300,11 @@ impl Cluster {
     /// The node at an address.
     pub fn by_ip(&self, ip: &str) -> Option<NodeIndex> {
         self.nodes.iter().position(|node| node.ip == ip)
+    }
+
+    /// The node that a master's host names.
+    pub fn by_host(&self, host: &str) -> Option<NodeIndex> {
+        self.nodes.iter().position(|node| node.name == host || node.ip == host)
     }
 
     /// The process of a node ended (killed, power cut, exited).
@@ -426,6 +460,8 @@ impl Cluster {
             node: peer,
             life,
             state: ReplicaState::WaitStart,
+            since: at,
+            asked_at: at,
             acked: Offset(0),
             acked_at: at,
         };
@@ -452,7 +488,7 @@ impl Cluster {
                 state.no_replicas_since = at;
             }
         } else if let Some(view) = replicas.get_mut(&link) {
-            view.state = now;
+            (view.state, view.since) = (now, at);
             if now == ReplicaState::Online {
                 view.acked_at = at;
             }

@@ -384,6 +384,8 @@ mod tests {
             node: None,
             life: 1,
             state: ReplicaState::Online,
+            since: Duration::ZERO,
+            asked_at: Duration::ZERO,
             acked: Offset(0),
             acked_at: Duration::ZERO,
         };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use replisim::event::{Event, Role};
+use replisim::event::{Event, MasterLinkState, Role};
 use replisim::replication::ReplicationId;
 
 use super::ack::has_applied;
@@ -97,6 +97,12 @@ fn is_write_done(state: &NodeState, event: &Event<'_>) -> bool {
     !not_done && !reply.is_empty() && state.writes(*client, args)
 }
 
+/// Whether the master it follows has agreed to give it the data or the rest of them.
+fn is_taken_in(state: &NodeState) -> bool {
+    use MasterLinkState::{Connected, Loading, Transfer};
+    state.role == Role::Replica && matches!(state.master_link, Transfer | Loading | Connected)
+}
+
 impl Failover {
     /// What else a hand-over asks of the nodes.
     fn manners(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
@@ -117,6 +123,10 @@ impl Failover {
             }
             Event::Mark("failover-aborted") => {
                 self.holding.remove(&sight.node);
+                if is_taken_in(state) {
+                    let text = "gave up a hand-over though the new master had taken it in";
+                    found.violation(&state.name, text);
+                }
                 if state.role == Role::Replica {
                     self.gave_up.insert(sight.node, sight.at);
                 }

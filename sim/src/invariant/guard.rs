@@ -9,7 +9,8 @@ use crate::cluster::Cluster;
 
 /// No client writes to a read-only replica.
 pub(super) struct ReadOnly;
-/// A replica without its master answers no reads, where it is told not to.
+/// A replica without its master answers no reads, where it is told not to; and none out of data
+/// that are about to be replaced.
 pub(super) struct Stale;
 /// Nothing is answered to a client that has not authenticated.
 pub(super) struct Auth;
@@ -51,18 +52,22 @@ impl Invariant for Stale {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
-        if let Event::Executed { args, reply, .. } = sight.event
-            && state.role == Role::Replica
-            && !state.limits.replica_serve_stale_data
-            && state.master_link != MasterLinkState::Connected
-            && !reply.starts_with(b"-")
-            && Call::find(args).is_some_and(|call| call.flags().has(Flags::READONLY))
-        {
-            found.violation(
-                &state.name,
-                format!("answered {:?} though its link to its master is down", text(args)),
-            );
+        let Event::Executed { args, reply, .. } = sight.event else {
+            return;
+        };
+        let reads = |args| Call::find(args).is_some_and(|call| call.flags().has(Flags::READONLY));
+        if state.role != Role::Replica || reply.starts_with(b"-") || !reads(args) {
+            return;
         }
+        let link = state.master_link;
+        let why = if link == MasterLinkState::Loading && !state.limits.loads_beside {
+            "while it loads others in the place of its data"
+        } else if link != MasterLinkState::Connected && !state.limits.replica_serve_stale_data {
+            "though its link to its master is down"
+        } else {
+            return;
+        };
+        found.violation(&state.name, format!("answered {:?} {why}", text(args)));
     }
 }
 

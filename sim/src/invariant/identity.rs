@@ -49,6 +49,19 @@ fn keeps_id(state: &NodeState, event: &Event<'_>) -> Option<String> {
     (state.id == Some(*id)).then(|| format!("{cause}: its id is still {id}"))
 }
 
+/// A history that others began, or that begins after writes that nobody counted, has no past here.
+fn has_no_past(event: &Event<'_>) -> Option<String> {
+    let Event::Identity {
+        second: Some((second, last)),
+        cause: cause @ ("backlog-created" | "backlog-expired" | "full-sync"),
+        ..
+    } = event
+    else {
+        return None;
+    };
+    Some(format!("{cause}: still takes {second} up to {last} for its past"))
+}
+
 /// Whether the node knows its position, and is to write it into its snapshots.
 fn knows_position(state: &NodeState) -> bool {
     match state.role {
@@ -87,7 +100,8 @@ impl Invariant for Identity {
 
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
-        let wrong = [forgets(state, sight.event), keeps_id(state, sight.event)];
+        let event = sight.event;
+        let wrong = [forgets(state, event), keeps_id(state, event), has_no_past(event)];
         for text in wrong.into_iter().flatten() {
             found.violation(&state.name, text);
         }
@@ -124,6 +138,11 @@ impl Invariant for Identity {
                         "its snapshot names position {id}:{offset}, but writes are not counted"
                     ),
                 );
+            }
+            Event::SnapshotTaken { id: Some(_), offset, .. } if *offset != state.offset => {
+                let text =
+                    format!("its snapshot names offset {offset}, but it is at {}", state.offset);
+                found.violation(&state.name, text);
             }
             Event::SnapshotTaken { id: None, .. } if knows_position(state) => {
                 let text = "its snapshot does not say at which position it was taken";

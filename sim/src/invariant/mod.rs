@@ -15,6 +15,7 @@ mod failover;
 mod guard;
 mod identity;
 mod last_save;
+mod links;
 mod offset;
 mod pause;
 mod prefix;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(last_save::LastSave::default()),
         Box::new(pause::Pause::default()),
         Box::new(shutdown::Shutdown::default()),
+        Box::new(links::Links::default()),
         Box::new(steady::Steady::default()),
     ]
 }

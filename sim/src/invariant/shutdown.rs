@@ -156,6 +156,8 @@ mod tests {
             node: None,
             life: 1,
             state: ReplicaState::Online,
+            since: Duration::ZERO,
+            asked_at: Duration::ZERO,
             acked: Offset(acked),
             acked_at: Duration::ZERO,
         };

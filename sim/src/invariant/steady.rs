@@ -82,8 +82,10 @@ impl Steady {
         let state = &cluster.nodes[sight.node];
         let limit = state.limits.repl_timeout + LATE;
         let told = self.told.get(&sight.node).copied().unwrap_or_default();
+        // One may decode what comes as it comes, long after all of it was sent.
         let loads = |view: &ReplicaView| {
-            view.node.is_some_and(|peer| cluster.nodes[peer].up && cluster.nodes[peer].loading)
+            let peer = view.node.map(|peer| &cluster.nodes[peer]).filter(|peer| peer.up);
+            peer.is_some_and(|peer| peer.loading || peer.master_link == MasterLinkState::Transfer)
         };
         let heard_at = |view: &ReplicaView| {
             let loaded = view.node.and_then(|peer| self.loaded.get(&peer));

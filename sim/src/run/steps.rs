@@ -30,6 +30,7 @@ impl Run<'_> {
                 self.last_fault = self.sim.elapsed();
             }
             self.do_step(&step.action)?;
+            self.note_wholeness(&step.action);
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ pub const INVARIANTS: &[&str] = &[
     "leftovers",
     "pause",
     "shutdown",
+    "links",
     "steady",
     "bounds",
     "convergence",

@@ -1,0 +1,353 @@
+//! *links*: who shows that it lives is not given up, and who has left is not kept; a snapshot that
+//! arrives can be loaded, and a diskless one waits its time for more replicas.
+//!
+//! Where that depends on the world it is asked only of links that were made when nothing was wrong
+//! with the network, the processes and the disk at the replica's end, and nothing has been since.
+//! Must never: judge a transfer, whose bytes may be long on their way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use replisim::event::{Event, MasterLinkState, ReplicaState};
+use replisim::replication::LinkId;
+
+use super::{Fate, Found, Invariant, Sight};
+use crate::cluster::{Cluster, NodeIndex, ReplicaView};
+
+/// The clock of a node runs in ticks of the simulation.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How long the end of a connection may be on its way, and unnoticed.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Links {
+    /// When a node's link to its master was made.
+    linked: BTreeMap<NodeIndex, Duration>,
+    /// When a node turned away from the master it had.
+    left: BTreeMap<NodeIndex, Duration>,
+    /// When a node's file was taken from it.
+    robbed: BTreeMap<NodeIndex, Duration>,
+    /// Who is about to drop a replica for its silence.
+    impatient: BTreeSet<NodeIndex>,
+}
+
+impl Links {
+    /// Whether nothing has been wrong since the node met its master.
+    fn is_whole(&self, cluster: &Cluster, node: NodeIndex) -> bool {
+        let linked = self.linked.get(&node);
+        let whole = |since: Option<Duration>| {
+            linked.is_some_and(|linked| since.is_some_and(|since| since < *linked))
+        };
+        whole(cluster.whole_since) && whole(cluster.nodes[node].disk_whole_since)
+    }
+
+    /// A replica is gone: if for its silence, it was silent.
+    fn dropped(&mut self, cluster: &Cluster, sight: &Sight<'_>, link: LinkId) -> Option<String> {
+        let state = &cluster.nodes[sight.node];
+        let view = state.replicas.get(&link)?;
+        let counts = matches!(view.state, ReplicaState::Online | ReplicaState::AwaitAck);
+        if !self.impatient.remove(&sight.node) || !counts {
+            return None;
+        }
+        let silent = sight.at.saturating_sub(view.acked_at.max(view.since));
+        if silent + TICK < state.limits.repl_timeout {
+            return Some(format!(
+                "drops a replica after {:.1} s of silence; repl-timeout is {:.0} s",
+                silent.as_secs_f64(),
+                state.limits.repl_timeout.as_secs_f64()
+            ));
+        }
+        let peer = view.node.filter(|peer| follows(cluster, *peer, sight.node, view))?;
+        let loads = cluster.nodes[peer].master_link == MasterLinkState::Loading;
+        (loads && self.is_whole(cluster, peer))
+            .then(|| format!("drops {} for its silence, which loads", cluster.nodes[peer].name))
+    }
+
+    /// A node gives its master up for silence, though that is making a snapshot for it.
+    fn not_told(&self, cluster: &Cluster, node: NodeIndex) -> Option<String> {
+        let (host, _) = cluster.nodes[node].master.as_ref()?;
+        let master = &cluster.nodes[cluster.by_host(host)?];
+        let waits = |view: &ReplicaView| {
+            view.node == Some(node)
+                && view.life == cluster.nodes[node].life
+                && matches!(view.state, ReplicaState::WaitStart | ReplicaState::WaitEnd)
+        };
+        let is_served = master.up && master.replicas.values().any(waits);
+        (is_served && self.is_whole(cluster, node))
+            .then(|| format!("gives up {}, which makes a snapshot for it", master.name))
+    }
+
+    /// Who turned away from a master has hung up.
+    fn kept(&self, cluster: &Cluster, sight: &Sight<'_>) -> Option<String> {
+        let state = &cluster.nodes[sight.node];
+        let whole_since = cluster.whole_since?;
+        let gone = state.replicas.values().find_map(|view| {
+            let (peer, left) = (view.node?, self.left.get(&view.node?)?);
+            let still_here = view.state == ReplicaState::Online
+                && view.life == cluster.nodes[peer].life
+                && view.asked_at < *left
+                && whole_since < *left
+                && sight.at > *left + FAREWELL;
+            (still_here && cluster.nodes[peer].up).then_some((peer, *left))
+        });
+        gone.map(|(peer, left)| {
+            let seconds = sight.at.saturating_sub(left).as_secs_f64();
+            format!("keeps {}, which turned away {seconds:.1} s ago", cluster.nodes[peer].name)
+        })
+    }
+
+    /// What came from the master is a snapshot.
+    fn is_broken(&self, cluster: &Cluster, node: NodeIndex) -> Option<String> {
+        let linked = self.linked.get(&node)?;
+        let robbed = self.robbed.get(&node).is_some_and(|at| at >= linked);
+        (!robbed && self.is_whole(cluster, node))
+            .then(|| "cannot load what its master sent, though its disk is whole".to_owned())
+    }
+
+    fn note(&mut self, cluster: &Cluster, sight: &Sight<'_>) {
+        let state = &cluster.nodes[sight.node];
+        match sight.event {
+            Event::MasterLink { state: MasterLinkState::Handshake, .. }
+                if state.master_link == MasterLinkState::Connecting =>
+            {
+                self.linked.insert(sight.node, sight.at);
+            }
+            Event::MasterLink { host, port, .. } => {
+                let before = state.master.as_ref();
+                if before.is_some_and(|(old, at)| **old != **host || at != port) {
+                    self.left.insert(sight.node, sight.at);
+                }
+            }
+            Event::Mark("replica-timed-out") => {
+                self.impatient.insert(sight.node);
+            }
+            Event::Started { .. } => {
+                self.left.remove(&sight.node);
+                self.impatient.remove(&sight.node);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the link of this view is the one by which `peer` follows `master`.
+fn follows(cluster: &Cluster, peer: NodeIndex, master: NodeIndex, view: &ReplicaView) -> bool {
+    let state = &cluster.nodes[peer];
+    let host = state.master.as_ref().map(|(host, _)| host);
+    state.up
+        && state.life == view.life
+        && host.and_then(|host| cluster.by_host(host)) == Some(master)
+}
+
+/// A diskless snapshot cannot be joined, so that it waits for those who come a little later.
+fn too_soon(cluster: &Cluster, sight: &Sight<'_>) -> Option<String> {
+    let state = &cluster.nodes[sight.node];
+    let delay = state.limits.repl_diskless_sync_delay;
+    if state.limits.repl_diskless_sync_max_replicas > 0 {
+        return None;
+    }
+    let begun = |view: &&ReplicaView| view.state == ReplicaState::Sending && view.since == sight.at;
+    let first = state.replicas.values().filter(begun).map(|view| view.asked_at).min()?;
+    let waited = sight.at.saturating_sub(first);
+    (waited + TICK < delay).then(|| {
+        format!(
+            "sends a snapshot {:.1} s after it was asked for; repl-diskless-sync-delay is {:.0} s",
+            waited.as_secs_f64(),
+            delay.as_secs_f64()
+        )
+    })
+}
+
+impl Invariant for Links {
+    fn name(&self) -> &'static str {
+        "links"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let wrong = match sight.event {
+            Event::Replica { link, state: ReplicaState::Gone, .. } => {
+                self.dropped(cluster, sight, *link)
+            }
+            Event::MasterLink { state: MasterLinkState::Connect, reason, .. }
+                if reason == "timeout" =>
+            {
+                self.not_told(cluster, sight.node)
+            }
+            Event::Mark("load-of-full-sync-failed" | "snapshot-not-kept") => {
+                self.is_broken(cluster, sight.node)
+            }
+            Event::SnapshotTaken { disk: false, .. } => too_soon(cluster, sight),
+            Event::Buffers { .. } => self.kept(cluster, sight),
+            _ => None,
+        };
+        if let Some(text) = wrong {
+            found.violation(&cluster.nodes[sight.node].name, text);
+        }
+        self.note(cluster, sight);
+    }
+
+    fn fate(&mut self, cluster: &Cluster, node: NodeIndex, fate: Fate, found: &mut Found<'_>) {
+        if let Fate::FileRemoved { .. } = fate {
+            debug_assert!(node < cluster.nodes.len(), "a node of the cluster");
+            self.robbed.insert(node, found.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replisim::env::Now;
+    use replisim::event::PsyncAnswer;
+    use replisim::event::{Digest, FullReason};
+    use replisim::replication::Offset;
+
+    use super::*;
+    use crate::cluster::Limits;
+
+    struct World {
+        cluster: Cluster,
+        links: Links,
+        said: Vec<String>,
+    }
+
+    impl World {
+        /// A master, node 0, that has just been asked for everything by node 1.
+        fn new() -> Self {
+            let mut cluster = Cluster::default();
+            for (name, ip) in [("m", "10.0.0.1"), ("r", "10.0.0.2")] {
+                let node = cluster.add(name, ip, Limits::default());
+                cluster.nodes[node].up = true;
+            }
+            let mut world = Self { cluster, links: Links::default(), said: Vec::new() };
+            for state in [MasterLinkState::Connecting, MasterLinkState::Handshake] {
+                world.link(1_000, state, "");
+            }
+            let (link, answer) = (LinkId(7), PsyncAnswer::Full(FullReason::NotAsked));
+            world.see(
+                1_000,
+                0,
+                &Event::PsyncAnswered {
+                    link,
+                    port: 6379,
+                    ip: "10.0.0.2".into(),
+                    asked_id: None,
+                    asked_offset: -1,
+                    answer,
+                    backlog: None,
+                },
+            );
+            world
+        }
+
+        fn see(&mut self, ms: u64, node: NodeIndex, event: &Event<'_>) {
+            let at = Duration::from_millis(ms);
+            let sight = Sight { at, now: Now { mono: at, unix_ms: ms }, node, event };
+            let mut violations = Vec::new();
+            let mut found = Found { invariant: "links", at, violations: &mut violations };
+            self.links.observe(&self.cluster, &sight, &mut found);
+            self.said.extend(violations.into_iter().map(|violation| violation.message));
+            self.cluster.apply(at, node, event);
+        }
+
+        fn link(&mut self, ms: u64, state: MasterLinkState, reason: &str) {
+            let (host, reason) = ("m".into(), reason.to_owned().into());
+            self.see(ms, 1, &Event::MasterLink { host, port: 6379, state, reason });
+        }
+
+        fn replica(&mut self, ms: u64, state: ReplicaState) {
+            self.see(ms, 0, &Event::Replica { link: LinkId(7), port: 6379, state });
+        }
+
+        fn tick(&mut self, ms: u64) {
+            self.see(
+                ms,
+                0,
+                &Event::Buffers {
+                    backlog_bytes: 0,
+                    backlog_limit_bytes: 0,
+                    held_bytes: 0,
+                    replica_pending_bytes: 0,
+                    replica_limit_bytes: 0,
+                    client_output_bytes: 0,
+                    in_wait: &[],
+                    held_back: 0,
+                },
+            );
+        }
+
+        fn said(&self, words: &str) -> bool {
+            self.said.iter().any(|text| text.contains(words))
+        }
+    }
+
+    #[test]
+    fn a_replica_is_dropped_for_its_silence_when_it_was_silent() {
+        for (ms, fine) in [(20_000, false), (61_500, true)] {
+            let mut world = World::new();
+            world.replica(1_500, ReplicaState::Online);
+            world.see(ms, 0, &Event::Mark("replica-timed-out"));
+            world.replica(ms, ReplicaState::Gone);
+            assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
+        }
+        let mut world = World::new();
+        world.replica(1_500, ReplicaState::AwaitAck);
+        world.link(1_600, MasterLinkState::Loading, "");
+        world.see(70_000, 0, &Event::Mark("replica-timed-out"));
+        world.replica(70_000, ReplicaState::Gone);
+        assert!(world.said("which loads"));
+    }
+
+    #[test]
+    fn who_waits_for_a_snapshot_is_shown_that_it_is_made() {
+        for (broken, fine) in [(false, false), (true, true)] {
+            let mut world = World::new();
+            world.replica(1_500, ReplicaState::WaitEnd);
+            world.link(1_500, MasterLinkState::Transfer, "");
+            if broken {
+                world.cluster.whole_since = Some(Duration::from_secs(30));
+            }
+            world.link(62_000, MasterLinkState::Connect, "timeout");
+            assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
+        }
+    }
+
+    #[test]
+    fn who_has_turned_away_is_not_kept() {
+        let mut world = World::new();
+        world.replica(1_500, ReplicaState::Online);
+        world.tick(60_000);
+        assert!(world.said.is_empty());
+        let (host, reason) = ("".into(), "".into());
+        let state = MasterLinkState::None;
+        world.see(60_000, 1, &Event::MasterLink { host, port: 0, state, reason });
+        world.tick(62_000);
+        assert!(world.said.is_empty());
+        world.tick(64_000);
+        assert!(world.said("turned away 4.0 s ago"));
+    }
+
+    #[test]
+    fn what_was_sent_can_be_loaded_unless_the_disk_is_to_blame() {
+        let mut world = World::new();
+        world.cluster.nodes[1].disk_whole_since = None;
+        world.see(2_000, 1, &Event::Mark("snapshot-not-kept"));
+        assert!(world.said.is_empty());
+        world.cluster.nodes[1].disk_whole_since = Some(Duration::ZERO);
+        world.see(2_000, 1, &Event::Mark("snapshot-not-kept"));
+        assert!(world.said("cannot load"));
+    }
+
+    #[test]
+    fn a_diskless_snapshot_waits_its_time() {
+        for (ms, fine) in [(4_000, false), (6_000, true)] {
+            let mut world = World::new();
+            world.replica(ms, ReplicaState::Sending);
+            let (offset, digest) = (Offset(0), Digest(0));
+            let taken = Event::SnapshotTaken { id: None, offset, digest, replicas: 1, disk: false };
+            world.see(ms, 0, &taken);
+            assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
+        }
+    }
+}
