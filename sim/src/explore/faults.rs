@@ -357,8 +357,10 @@ impl Maker<'_> {
             all.push((after_ms + 1, Action::RemoveRdb(name)));
         }
         let duration = self.lasting(at_ms + after_ms, 3_000);
-        match self.dice.number(0, 4) {
+        match self.dice.number(0, 6) {
             0 => all.push((after_ms, order(node, "REPLICAOF NO ONE"))),
+            5 => all.extend(self.goes_elsewhere(node, at_ms, after_ms)),
+            6 => all.extend(self.cannot_be_saved(node, at_ms)),
             1 | 2 => {
                 let on = *self.dice.pick(&[DiskOperation::Read, DiskOperation::Write]);
                 let duration = self.lasting(at_ms, 4_000);
@@ -388,6 +390,51 @@ impl Maker<'_> {
             }
         }
         all
+    }
+
+    /// A node is sent to one that has just become a master, and back before it has all of that one's
+    /// data: it may go on where it was.
+    fn there_and_back(&mut self, node: &str) -> Vec<(u64, Action)> {
+        let Some(away) = self.other(node) else { return Vec::new() };
+        let parent = self.members.iter().find(|member| member.name == node).and_then(|m| m.parent);
+        let home = parent.map(|parent| self.members[parent].name.clone());
+        let Some(home) = home.filter(|home| *home != away) else { return Vec::new() };
+        let there_ms = self.dice.magnitude(10, 2_000);
+        let back_ms = there_ms + self.dice.magnitude(10, 3_000);
+        vec![
+            (0, order(&away, "REPLICAOF NO ONE")),
+            (there_ms, order(node, &format!("REPLICAOF {away} 6379"))),
+            (back_ms, order(node, &format!("REPLICAOF {home} 6379"))),
+        ]
+    }
+
+    /// It is sent to another master while what it was sent waits for its disk.
+    fn goes_elsewhere(&mut self, node: &str, at_ms: u64, after_ms: u64) -> Vec<(u64, Action)> {
+        let Some(other) = self.other(node) else { return Vec::new() };
+        let slow = SlowDisk {
+            node: node.into(),
+            latency: None,
+            bandwidth: Some(Range::fixed(Unit::from_u64(self.dice.magnitude(500, 50_000))).into()),
+            duration: self.lasting(at_ms, 4_000),
+        };
+        let follow = order(node, &format!("REPLICAOF {other} 6379"));
+        vec![(2, Action::SlowDisk(slow)), (after_ms, follow)]
+    }
+
+    /// Who would serve it by a file cannot write one for a while.
+    fn cannot_be_saved(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
+        let others: Vec<&str> =
+            self.members.iter().map(|m| m.name.as_str()).filter(|name| *name != node).collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let duration = self.lasting(at_ms, 4_000);
+        let on = *self.dice.pick(&[DiskOperation::Write, DiskOperation::Sync]);
+        let error =
+            DiskError { node: others.as_slice().into(), on: Some(on), chance: None, duration };
+        let no_stream =
+            others.iter().map(|name| (0, order(name, "CONFIG SET repl-diskless-sync no")));
+        no_stream.chain([(2, Action::DiskError(error))]).collect()
     }
 
     /// A hand-over. A target that has not got everything when the time is up needs a cut before.
@@ -464,6 +511,7 @@ impl Maker<'_> {
             todo.push((after_ms, order(node, line)));
         };
         match family {
+            Family::Follow if self.dice.chance(0.3) => return self.there_and_back(node),
             Family::Follow => {
                 if let Some(master) = self.other(node) {
                     say(0, node, &format!("REPLICAOF {master} 6379"));
@@ -485,8 +533,10 @@ impl Maker<'_> {
             }
             Family::Tune => {
                 let size = self.dice.magnitude(16 << 10, 256 << 10);
-                let line = match self.dice.number(0, 5) {
+                let line = match self.dice.number(0, 6) {
                     0 => format!("CONFIG SET repl-backlog-size {size}"),
+                    // Then what expires goes when it is looked at, or watched, and not before.
+                    6 => "DEBUG SET-ACTIVE-EXPIRE 0".to_owned(),
                     5 => format!("CONFIG SET masterauth {}", self.dice.pick(&["wrong", "\"\""])),
                     1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
                     2 => "CONFIG SET repl-diskless-sync no".to_owned(),

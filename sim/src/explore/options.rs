@@ -55,12 +55,15 @@ pub(super) fn common(
         builder = builder.config("requirepass", "secret").config("masterauth", "secret");
     }
     if dice.chance(0.3) {
-        let delay = dice.magnitude(100, 50_000).to_string();
-        builder = builder.config("rdb-key-save-delay", delay.as_str());
+        // The longest: as long as all keys may take together, longer than most are patient.
+        let delay = dice.magnitude(100, 50_000);
+        let delay = if dice.chance(0.3) { LONGEST_SAVE.as_micros() as u64 } else { delay };
+        builder = builder.config("rdb-key-save-delay", delay.to_string().as_str());
     }
     if dice.chance(0.2) {
-        let delay = dice.magnitude(100, 10_000).to_string();
-        builder = builder.config("key-load-delay", delay.as_str());
+        let delay = dice.magnitude(100, 10_000);
+        let delay = if dice.chance(0.3) { LONGEST_SAVE.as_micros() as u64 } else { delay };
+        builder = builder.config("key-load-delay", delay.to_string().as_str());
     }
     if dice.chance(0.15) {
         builder = builder.config("rdb-del-sync-files", "yes");
@@ -195,7 +198,8 @@ pub(super) fn workload(
 /// the end: one who waits for a save cannot hear them.
 fn shorten_saves(scenario: &mut Scenario) {
     let keys = |workload: &Workload| {
-        let keys = workload.keys.as_ref().map_or(1, |keys| keys.high.0);
+        // Those of strings twice, as numbers too; a few of each other type; and the operator's.
+        let keys = workload.keys.as_ref().map_or(1, |keys| keys.high.0) * 2 + 80;
         keys * workload.databases.as_ref().map_or(1, |count| count.0)
     };
     let keys: u64 = scenario.workload.0.iter().map(keys).max().unwrap_or(1);
@@ -211,9 +215,9 @@ fn shorten_saves(scenario: &mut Scenario) {
 /// The families of commands of a workload: often few, so that they meet.
 fn commands(dice: &mut Dice) -> Vec<CommandFamily> {
     use CommandFamily::*;
-    const ALL: [CommandFamily; 12] = [
+    const ALL: [CommandFamily; 14] = [
         Strings, Edits, Lists, Sets, Hashes, SortedSets, Streams, Blocking, Keys, Databases, Watch,
-        Edges,
+        Edges, Turns, Messages,
     ];
     if dice.chance(0.3) {
         return vec![Strings];
@@ -244,13 +248,17 @@ fn one_workload(dice: &mut Dice, members: &[Member], begin_ms: u64, end_ms: u64)
     });
     let families = commands(dice);
     let blocks = families.contains(&CommandFamily::Blocking);
+    let several = families.contains(&CommandFamily::Turns) || dice.chance(0.5);
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     Workload {
         clients: count(if blocks { 3 } else { dice.number(1, 3) }),
         to: dice.chance(0.15).then(|| dice.pick(members).name.as_str().into()),
         rate: fixed(Count(dice.magnitude(5, 400))),
         reads: share(dice, 0.5, 60),
+        // A master removes what its readers find expired.
+        read_from: dice.chance(0.25).then(|| names.as_slice().into()),
         keys: fixed(Count(dice.magnitude(2, 500))),
-        databases: count(if dice.chance(0.5) { *dice.pick(&[2, 2, 3, 5, 16]) } else { 1 }),
+        databases: count(if several { *dice.pick(&[2, 2, 3, 5, 16]) } else { 1 }),
         value_bytes: Some(between(1, value_high).into()),
         commands: Some(families.into()),
         deletes: share(dice, 0.6, 30),
