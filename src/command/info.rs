@@ -156,6 +156,10 @@ fn memory(node: &Node, _: Now, out: &mut String) {
     line!(out, "used_memory_startup:0");
     line!(out, "used_memory_dataset:{}", in_use.dataset);
     line!(out, "used_memory_dataset_perc:{:.2}%", percent(in_use.dataset, used));
+    let libraries = &node.keyspace.libraries;
+    line!(out, "number_of_cached_scripts:0");
+    line!(out, "number_of_functions:{}", libraries.function_count());
+    line!(out, "number_of_libraries:{}", libraries.len());
     line!(out, "maxmemory:{}", node.config.maxmemory);
     line!(out, "maxmemory_human:{}", human(node.config.maxmemory));
     line!(out, "maxmemory_policy:{}", node.config.maxmemory_policy);
@@ -246,6 +250,8 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "total_net_repl_output_bytes:{}", stats.repl_output_bytes);
     line!(out, "instantaneous_input_kbps:{:.2}", kbps(rates.input_bytes_per_s));
     line!(out, "instantaneous_output_kbps:{:.2}", kbps(rates.output_bytes_per_s));
+    line!(out, "instantaneous_input_repl_kbps:{:.2}", kbps(rates.repl_input_bytes_per_s));
+    line!(out, "instantaneous_output_repl_kbps:{:.2}", kbps(rates.repl_output_bytes_per_s));
     line!(out, "rejected_connections:{}", stats.rejected_connections);
     line!(out, "sync_full:{}", syncs.sync_full);
     line!(out, "sync_partial_ok:{}", syncs.sync_partial_ok);

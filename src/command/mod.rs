@@ -36,6 +36,7 @@ mod list;
 mod long_double;
 pub mod lookup;
 mod memory;
+mod module;
 pub mod number;
 mod object;
 mod persistence;

@@ -15,6 +15,7 @@ const GROUP: Group = Group::Server;
 pub const COMMANDS: &[Command] = &[
     row("save", 1, ADMIN.with(Flags::NO_MULTI).with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Saves the dataset; the client waits for it", node!(save)),
     row("bgsave", -1, ADMIN.with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Saves the dataset beside everything else", node!(bgsave)),
+    row("bgrewriteaof", 1, ADMIN.with(Flags::NO_ASYNC_LOADING), GROUP, "1.0.0", "Refused: there is no append only file", node!(bgrewriteaof)),
     row("lastsave", 1, ANYTIME.with(Flags::FAST).with(Flags::DANGEROUS), GROUP, "1.0.0", "Time of the last successful save", node!(lastsave)).in_categories(&["admin"]),
     row("shutdown", -1, ADMIN.with(ANYTIME).with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY), GROUP, "1.0.0", "Ends the server, saving first if so configured", node!(shutdown)),
 ];
@@ -44,6 +45,11 @@ fn bgsave(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     node.background_save(now);
     node.reply(id, |reply| reply.status("Background saving started"));
     Ok(())
+}
+
+/// As long as there is no append only file (see `appendonly`) there is none to rewrite.
+fn bgrewriteaof(_: &mut Node, _: Now, _: ClientId, _: &Args<'_>) -> Outcome {
+    error("There is no append only file to rewrite")
 }
 
 fn lastsave(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {

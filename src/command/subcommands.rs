@@ -45,6 +45,7 @@ const GROW: Flags = Flags::WRITE.with(Flags::DENYOOM);
 /// Changes functions.
 const CODE: Flags = Flags::WRITE.with(Flags::NOSCRIPT);
 const NEW_CODE: Flags = CODE.with(Flags::DENYOOM);
+const MODULES: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING);
 const BUSY: Flags = Flags::NOSCRIPT.with(Flags::ALLOW_BUSY);
 
 /// Containers, in order of their names.
@@ -155,6 +156,13 @@ const CONTAINERS: &[(&str, &[Subcommand])] = &[
         sub("purge", 2, Flags::NONE),
         sub("stats", 2, Flags::NONE),
         sub("usage", -3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),
+    ]),
+    ("module", &[
+        sub("help", 2, ANYTIME),
+        sub("list", 2, Flags::ADMIN.with(Flags::NOSCRIPT)),
+        sub("load", -3, MODULES),
+        sub("loadex", -3, MODULES),
+        sub("unload", 3, MODULES),
     ]),
     ("object", &[
         sub("encoding", 3, Flags::READONLY).with_keys(&[at(2, LOOKS)]),

@@ -46,6 +46,7 @@ const FAMILIES: &[&[Command]] = &[
     super::slowlog::COMMANDS,
     super::latency::COMMANDS,
     super::memory::COMMANDS,
+    super::module::COMMANDS,
     super::acl::COMMANDS,
     super::cluster::COMMANDS,
     super::info::COMMANDS,

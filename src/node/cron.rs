@@ -46,11 +46,15 @@ impl Node {
         };
         let (stats, rates) = (&self.stats, &mut self.rates);
         rates.ops = per_second(stats.commands, rates.commands);
-        rates.input_bytes_per_s = per_second(stats.input_bytes, rates.input);
-        rates.output_bytes_per_s = per_second(stats.output_bytes, rates.output);
+        let input = stats.input_bytes + stats.repl_input_bytes;
+        let output = stats.output_bytes + stats.repl_output_bytes;
+        rates.input_bytes_per_s = per_second(input, rates.input);
+        rates.output_bytes_per_s = per_second(output, rates.output);
+        rates.repl_input_bytes_per_s = per_second(stats.repl_input_bytes, rates.repl_input);
+        rates.repl_output_bytes_per_s = per_second(stats.repl_output_bytes, rates.repl_output);
         rates.commands = stats.commands;
-        rates.input = stats.input_bytes;
-        rates.output = stats.output_bytes;
+        (rates.input, rates.output) = (input, output);
+        (rates.repl_input, rates.repl_output) = (stats.repl_input_bytes, stats.repl_output_bytes);
         rates.at = now.mono;
     }
 
@@ -97,7 +101,13 @@ pub(crate) struct Rates {
     commands: u64,
     input: u64,
     output: u64,
+    repl_input: u64,
+    repl_output: u64,
     pub(crate) ops: u64,
+    /// Everything, replication included.
     pub(crate) input_bytes_per_s: u64,
     pub(crate) output_bytes_per_s: u64,
+    /// Of replication alone.
+    pub(crate) repl_input_bytes_per_s: u64,
+    pub(crate) repl_output_bytes_per_s: u64,
 }

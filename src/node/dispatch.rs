@@ -227,14 +227,12 @@ impl Node {
         }
         self.stats.count_error(text.as_bytes());
         let exec = call.is_some_and(|call| call.command.name == "exec");
-        let in_multi = match self.clients.get_mut(&id).map(|client| &mut client.transaction) {
-            Some(Some(transaction)) => {
-                transaction.refused = true;
-                true
-            }
-            _ => false,
-        };
-        if exec && in_multi {
+        if let Some(client) = self.clients.get_mut(&id)
+            && let Some(transaction) = &mut client.transaction
+        {
+            transaction.refused = true;
+        }
+        if exec {
             self.end_transaction(id);
             let reason = text.strip_prefix("ERR ").unwrap_or(text);
             self.reply_error(id, &format!("EXECABORT Transaction discarded because of: {reason}"));

@@ -291,3 +291,41 @@ fn consumers_that_come_into_being_are_told_of() {
     });
     assert_eq!(told[0], told[1]);
 }
+
+#[test]
+fn what_there_is_none_of_is_told_alike() {
+    let Some(both) = both("what_there_is_none_of_is_told_alike", &[]) else {
+        return;
+    };
+    let told = both.map(|server| {
+        let commands = [
+            "MODULE LIST",
+            "MODULE LIST x",
+            "MODULE WHAT",
+            "LOLWUT",
+            "EXEC now",
+            "MULTI",
+            "EXEC now",
+            "EXEC",
+        ];
+        (replies(&server, &commands), info_lines(&server, "memory", "number_of_"))
+    });
+    assert_eq!(told[0], told[1]);
+    // What each makes of it itself: no modules, no append only file.
+    let refused = replies(&Server::start(Program::Ours, &[]), &["MODULE UNLOAD x", "BGREWRITEAOF"]);
+    assert!(refused[0].contains("loads no modules"), "{refused:?}");
+    assert!(refused[1].contains("no append only file"), "{refused:?}");
+}
+
+#[test]
+fn the_rates_of_replication_are_told() {
+    let name = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
+    let Some(both) = both("the_rates_of_replication_are_told", &[]) else {
+        return;
+    };
+    let told = both.map(|server| {
+        let lines = info_lines(&server, "stats", "instantaneous_");
+        lines.iter().map(name).collect::<Vec<_>>()
+    });
+    assert_eq!(told[0], told[1]);
+}
