@@ -110,3 +110,42 @@ impl Invariant for OwnExpiry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use replisim::env::Now;
+
+    use super::*;
+    use crate::cluster::Limits;
+
+    /// What is said of a `GET` answered by a replica with this link.
+    fn answered(link: MasterLinkState, limits: Limits, reply: &[u8]) -> usize {
+        let mut cluster = Cluster::default();
+        let node = cluster.add("n1", "1.1.1.1", limits);
+        (cluster.nodes[node].role, cluster.nodes[node].master_link) = (Role::Replica, link);
+        let at = Duration::from_secs(1);
+        let args: &[&[u8]] = &[b"GET", b"k"];
+        let event = Event::Executed { client: 1, db: 0, args, reply, authenticated: true };
+        let sight = Sight { at, now: Now { mono: at, unix_ms: 0 }, node, event: &event };
+        let mut violations = Vec::new();
+        let mut found = Found { invariant: "stale", at, violations: &mut violations };
+        Stale.observe(&cluster, &sight, &mut found);
+        violations.len()
+    }
+
+    #[test]
+    fn nothing_is_read_out_of_what_is_about_to_be_replaced() {
+        use MasterLinkState::{Connected, Handshake, Loading, Transfer};
+        let limits = Limits::default();
+        assert_eq!(answered(Loading, limits.clone(), b"$1\r\nv\r\n"), 1);
+        assert_eq!(answered(Loading, limits.clone(), b"-LOADING Redis is\r\n"), 0);
+        assert_eq!(answered(Transfer, limits.clone(), b"$1\r\nv\r\n"), 0);
+        let beside = Limits { loads_beside: true, ..limits.clone() };
+        assert_eq!(answered(Loading, beside, b"$1\r\nv\r\n"), 0);
+        let strict = Limits { replica_serve_stale_data: false, ..limits };
+        assert_eq!(answered(Handshake, strict.clone(), b"$1\r\nv\r\n"), 1);
+        assert_eq!(answered(Connected, strict, b"$1\r\nv\r\n"), 0);
+    }
+}

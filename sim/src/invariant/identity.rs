@@ -152,3 +152,55 @@ impl Invariant for Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use replisim::env::Now;
+    use replisim::event::Digest;
+
+    use super::*;
+    use crate::cluster::Limits;
+
+    fn said(event: &Event<'_>) -> Vec<String> {
+        let mut cluster = Cluster::default();
+        let node = cluster.add("n1", "1.1.1.1", Limits::default());
+        let state = &mut cluster.nodes[node];
+        (state.id, state.offset, state.held_from) = (Some(id(1)), Offset(50), Some(Offset(0)));
+        let at = Duration::from_secs(1);
+        let sight = Sight { at, now: Now { mono: at, unix_ms: 0 }, node, event };
+        let mut violations = Vec::new();
+        let mut found = Found { invariant: "identity", at, violations: &mut violations };
+        Identity.observe(&cluster, &sight, &mut found);
+        violations.into_iter().map(|violation| violation.message).collect()
+    }
+
+    fn id(byte: u8) -> ReplicationId {
+        ReplicationId::from_bytes([byte; 20])
+    }
+
+    #[test]
+    fn a_history_of_its_own_has_no_past() {
+        for (second, cause, fine) in [
+            (None, "backlog-created", true),
+            (Some((id(1), Offset(50))), "backlog-created", false),
+            (Some((id(1), Offset(50))), "full-sync", false),
+            (Some((id(1), Offset(50))), "promoted", true),
+        ] {
+            let (role, id, offset) = (Role::Master, id(2), Offset(50));
+            let said = said(&Event::Identity { role, id, second, offset, cause });
+            assert_eq!(said.is_empty(), fine, "{cause}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_names_the_offset_at_which_it_was_taken() {
+        for (offset, fine) in [(50, true), (49, false)] {
+            let (offset, digest) = (Offset(offset), Digest(0));
+            let taken =
+                Event::SnapshotTaken { id: Some(id(1)), offset, digest, replicas: 0, disk: true };
+            assert_eq!(said(&taken).is_empty(), fine);
+        }
+    }
+}

@@ -285,3 +285,39 @@ impl Generator {
         commands.push(command(&[end]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use crate::seed::Seed;
+
+    /// The databases that the transactions of a workload of these families select one after another.
+    fn selected(families: &str) -> Vec<Vec<String>> {
+        let text = format!(
+            "title = \"turns\"\n[nodes.n1]\n[workload]\ncommands = [{families}]\n\
+             transactions = 1.0\ndatabases = 2\ntransaction-length = \"3..6\"\n"
+        );
+        let scenario = scenario::parse("turns", "turns.toml", &text).expect("a sound scenario");
+        let spec = scenario.resolve(Seed(1)).workloads.remove(0);
+        let mut generator = Generator::new(&spec, Seed(1).stream("workload", "0/0"), "0/0");
+        let transactions = std::iter::repeat_with(|| generator.next()).take(100);
+        transactions
+            .map(|work| {
+                let Work::Write { db, commands } = work else { return Vec::new() };
+                let selects = commands.iter().filter(|words| words[0] == b"SELECT");
+                let chosen = selects.map(|words| String::from_utf8_lossy(&words[1]).into_owned());
+                let chosen: Vec<String> = chosen.collect();
+                assert!(chosen.last().is_none_or(|last| *last == db.to_string()), "{chosen:?}");
+                chosen
+            })
+            .collect()
+    }
+
+    #[test]
+    fn transactions_in_turns_go_back_and_forth_and_end_where_they_began() {
+        let goes_again = |families| selected(families).iter().any(|chosen| chosen.len() > 2);
+        assert!(goes_again("\"strings\", \"turns\""));
+        assert!(!goes_again("\"strings\""));
+    }
+}
