@@ -16,7 +16,7 @@ use crate::report::seconds;
 #[derive(Default)]
 pub struct Story {
     ids: Vec<ReplicationId>,
-    lines: Vec<String>,
+    lines: Vec<(Duration, String)>,
     /// What each node said last: who tries once a second in vain is heard once.
     last: BTreeMap<String, String>,
 }
@@ -25,9 +25,12 @@ pub struct Story {
 const MAX_LINES: usize = 5000;
 
 impl Story {
-    /// The lines so far.
+    /// The lines so far, by time. Nodes take their turns within a tick one after the other, each
+    /// with what happens in all of it: told as it comes, the clock would go back.
     pub fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.lines)
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.sort_by_key(|(at, _)| *at);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     /// The world did something.
@@ -53,7 +56,7 @@ impl Story {
 
     fn push(&mut self, at: Duration, node: &str, text: &str) {
         if self.lines.len() < MAX_LINES {
-            self.lines.push(format!("{:>10}  {node:<8}  {text}", seconds(at)));
+            self.lines.push((at, format!("{:>10}  {node:<8}  {text}", seconds(at))));
         }
     }
 
@@ -150,5 +153,21 @@ fn word(role: Role) -> &'static str {
     match role {
         Role::Master => "master",
         Role::Replica => "replica",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_a_story_does_not_go_back() {
+        let mut story = Story::default();
+        for (at, text) in [(2, "a"), (5, "b"), (4, "c"), (5, "d"), (1, "e")] {
+            story.world(Duration::from_millis(at), text);
+        }
+        let said: Vec<String> =
+            story.take().iter().filter_map(|line| line.chars().last()).map(String::from).collect();
+        assert_eq!(said.concat(), "eacbd", "what happens at one time stays as it came");
     }
 }
