@@ -279,12 +279,30 @@ fn settings(t: &Table) -> Vec<Path> {
     }
     fields(&["run"], t.get("run"), &["seeds", "duration"]);
     fields(&["expect"], t.get("expect"), &[]);
+    let expected = t.get("expect").and_then(Value::as_table);
+    for (key, of_nodes) in expected.into_iter().flatten() {
+        several(&mut fields, &["expect", key], of_nodes);
+        for (node, infos) in of_nodes.as_table().into_iter().flatten() {
+            several(&mut fields, &["expect", key, node], infos);
+        }
+    }
     let nodes = t.get("nodes").and_then(Value::as_table);
     for (name, node) in nodes.into_iter().flatten() {
         fields(&["nodes", name, "config"], node.get("config"), &AUTH);
         fields(&["nodes", name], Some(node), &["config", "replicaof"]);
     }
     all
+}
+
+/// The entries of a table that has more than one: a single one goes with its table.
+fn several(
+    fields: &mut impl FnMut(&[&str], Option<&Value>, &[&str]),
+    base: &[&str],
+    value: &Value,
+) {
+    if value.as_table().is_some_and(|table| table.len() > 1) {
+        fields(base, Some(value), &[]);
+    }
 }
 
 fn without_path(t: &Table, path: &[String]) -> Table {
@@ -339,6 +357,8 @@ fn simpler_steps(t: &Table) -> Vec<Table> {
     /// What may be left out; the rest is needed, or its default is no simpler.
     const OPTIONAL: [&str; 9] =
         ["torn", "save", "read", "free", "latency", "bandwidth", "segment", "timeout", "force"];
+    /// What is expected of a command: it may break something without it.
+    const EXPECTED: [&str; 2] = ["expect", "expect-error"];
     /// Faults after which it does not matter for convergence that they never end.
     const MAY_LAST: [&str; 5] = ["kill", "power-cut", "shutdown", "pause", "partition"];
     let mut list = Vec::new();
@@ -354,12 +374,21 @@ fn simpler_steps(t: &Table) -> Vec<Table> {
                 list.push(table::with_step(t, index, Value::Table(step.clone())));
             }
         };
-        for field in OPTIONAL.iter().chain(MAY_LAST.contains(&key.as_str()).then_some(&"for")) {
+        let may_last = MAY_LAST.contains(&key.as_str()).then_some(&"for");
+        for field in OPTIONAL.iter().chain(&EXPECTED).chain(may_last) {
             if action.contains_key(*field) {
                 let mut less = action.clone();
                 less.remove(*field);
                 with(less);
             }
+        }
+        let infos = action.get("info").and_then(Value::as_table);
+        for name in infos.filter(|infos| infos.len() > 1).into_iter().flat_map(Table::keys) {
+            let mut less = action.clone();
+            if let Some(infos) = less.get_mut("info").and_then(Value::as_table_mut) {
+                infos.remove(name);
+            }
+            with(less);
         }
         if let Some(line) = action.get("send").and_then(table::line) {
             let mut shorter = action.clone();

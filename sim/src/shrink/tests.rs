@@ -187,3 +187,24 @@ fn ids_in_titles_become_letters() {
     let (a, b) = ("a1".repeat(20), "b2".repeat(20));
     assert_eq!(without_ids(&format!("{a}:5, not {b}; {a}.")), "A:5, not B; A.");
 }
+
+/// Fails as long as `a` is expected to have had five full syncs, and something is asked of `b`.
+fn one_expectation(scenario: &ResolvedScenario, _: &RunOptions) -> RunReport {
+    if !scenario.expect.full_syncs.iter().any(|(name, _)| name == "a") {
+        return RunReport::new(&scenario.name, scenario.seed);
+    }
+    failing(scenario, "expect", Duration::from_secs(78), "received 0 full syncs, expected 5")
+}
+
+#[test]
+fn expectations_that_are_not_needed_go() {
+    let text = format!(
+        "{SCENARIO}[expect]\nfull-syncs = {{ a = 5, b = 1, c = 1 }}\npartial-syncs = {{ b = 2 }}\n\
+         [expect.info.b]\nrole = \"slave\"\nmaster_link_status = \"up\"\n"
+    );
+    let scenario = read("expected", &text).expect("a scenario");
+    let shrunk = shrink(&scenario, Seed(5), one_expectation, &quiet(1)).expect("it fails");
+    let file: Table = shrunk.text.parse().expect("TOML");
+    let expect = file["expect"].to_string();
+    assert_eq!(expect, "{ full-syncs = { a = 5 } }", "{}", shrunk.text);
+}
