@@ -56,7 +56,7 @@ pub fn same(first: &RunReport, second: &RunReport) -> bool {
 /// How two runs of one seed that kept their traces differ; `None` when they do not.
 pub fn difference(first: &RunReport, second: &RunReport) -> Option<String> {
     if same(first, second) {
-        return None;
+        return ends_differ(first, second);
     }
     let parting = first_difference(&first.trace, &second.trace).unwrap_or_else(|| {
         "no line of the traces differs: they part within a text longer than a trace shows"
@@ -68,12 +68,21 @@ pub fn difference(first: &RunReport, second: &RunReport) -> Option<String> {
     ))
 }
 
+/// How two runs that went the same way ended differently. A run that panicked before its world
+/// was there has no events: what it said is all there is to compare.
+fn ends_differ(first: &RunReport, second: &RunReport) -> Option<String> {
+    let end = |report: &RunReport| report.headline().unwrap_or_else(|| "it passed".to_owned());
+    let (one, other) = (end(first), end(second));
+    (first.outcome != second.outcome || one != other)
+        .then(|| format!("not deterministic: first {one}, then {other}"))
+}
+
 /// Makes a run again and compares; when the two differ, makes two more that keep their traces,
 /// and names the first event in which those part. `again` runs with or without its trace kept.
 pub fn check(first: &RunReport, again: &dyn Fn(bool) -> RunReport) -> Option<String> {
     let second = again(false);
     if same(first, &second) {
-        return None;
+        return ends_differ(first, &second);
     }
     let hashes = format!(
         "not deterministic: hash {:016x} after {} events, then {:016x} after {} events",

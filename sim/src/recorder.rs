@@ -180,6 +180,14 @@ impl Recorder {
         }
     }
 
+    /// A word to who reads the story: nothing has happened, and no trace tells of it.
+    pub fn note(&mut self, text: &str) {
+        let at = (self.at)();
+        if let Some(story) = &mut self.story {
+            story.world(at, text);
+        }
+    }
+
     /// The world stopped a node's process.
     pub fn fate(&mut self, node: NodeIndex, fate: Fate) {
         let at = (self.at)();

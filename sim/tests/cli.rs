@@ -66,6 +66,8 @@ mistakes! {
     circle: "[nodes.a]\nreplicaof = \"b\"\n[nodes.b]\nreplicaof = \"a\"\n";
     not_toml: "[workload\nrate = 5\n";
     twice: "[workload]\nrate = 5\nrate = 6\n";
+    structure_and_meaning: "[[step]]\nat = \"1s\"\nkill = \"zebra\"\n[[step]]\nat = \"2s\"\ncrash = \"r1\"\n[nodes.r2]\nreplicaof = \"nobody\"\nrepl-timeout = 3\n[nodes.r3]\nreplicaof = \"r2\"\nconfig = { port = 1 }\n[run]\nduration = 5\ntick = \"7us\"\n[[step]]\nat = \"5m\"\nkill = \"r1\"\n";
+    two_lines_that_are_not_toml: "[workload]\nrate = = 5\nkeys = 3\n[run]\nseeds = 1 2\n";
     expectations: "[expect]\nviolation = \"psinc\"\nfull-syncs = { r2 = 1 }\n[run]\nseeds = \"a..b\"\ntick = \"7us\"\n";
 }
 
@@ -201,4 +203,46 @@ fn shards_and_a_merge_equal_one_campaign() {
 fn the_environment_of_a_fleet_must_be_whole() {
     let said = replisim_in(&root(), &["explore", "--seeds", "1"], &[("JOB_COMPLETION_INDEX", "0")]);
     assert!(said.starts_with("exit code: 2") && said.contains("SIM_SHARDS"), "{said}");
+}
+
+#[test]
+fn a_fleet_may_set_variables_to_nothing() {
+    let empty = [
+        ("SIM_SEED", ""),
+        ("SIM_SEEDS", ""),
+        ("SIM_JOBS", ""),
+        ("SIM_SHARD", ""),
+        ("SIM_SHARDS", ""),
+        ("SIM_SHARD_INDEX", ""),
+        ("JOB_COMPLETION_INDEX", ""),
+        ("SLURM_ARRAY_TASK_ID", ""),
+        ("SLURM_ARRAY_TASK_COUNT", ""),
+    ];
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("empty-variables");
+    let out = out.display().to_string();
+    let explore = ["explore", "--seeds", "1", "--profile", "network", "--jobs", "1", "--out", &out];
+    let said = replisim_in(&root(), &explore, &empty);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    let resolve = ["resolve", "scenarios/partial-resync/short-cut.toml"];
+    assert_eq!(replisim_in(&root(), &resolve, &empty), replisim(&resolve));
+}
+
+#[test]
+fn a_check_warns_when_nobody_can_be_judged() {
+    let steps = "[[step]]\nat = \"1s\"\nkill = \"r1\"\n";
+    let text = format!("{NODES}{steps}[expect]\nconverged-within = \"9s\"\n");
+    let said = check("vacuous", &text);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(said.contains("warning: bad.toml: `converged-within` judges nobody"), "{said}");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("vacuous");
+    let said = replisim_in(&folder, &["run", "bad.toml", "--seed", "1", "-v"], &[]);
+    let note = "not judged whether they have converged: r1 (it is down)";
+    assert_eq!(said.matches(note).count(), 1, "{said}");
+}
+
+#[test]
+fn seeds_that_are_written_out_count_whatever_the_environment_says() {
+    let run = ["run", "scenarios/partial-resync/short-cut.toml", "--seeds", "2..3", "-v"];
+    let said = replisim_in(&root(), &run, &[("SIM_SEED", "77")]);
+    assert!(said.starts_with("exit code: 0") && said.contains("2 of 2 runs"), "{said}");
 }

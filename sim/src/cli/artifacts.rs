@@ -38,9 +38,18 @@ impl Artifacts {
         if !self.traced {
             let options = RunOptions { trace: Some(self.root.clone()), ..RunOptions::default() };
             let again = run_caught(run, scenario, report.seed, &options);
-            if again.outcome == report.outcome
-                && let Some(parting) = determinism::difference(report, &again)
-            {
+            let mut parting = determinism::difference(report, &again);
+            if parting.is_some() && again.outcome == Outcome::Error {
+                // Perhaps it could but not write its trace: that makes it no other run.
+                let plain =
+                    run_caught(run, scenario, report.seed, &RunOptions { trace: None, ..options });
+                parting = determinism::difference(report, &plain);
+                if parting.is_none() {
+                    let why = again.reason();
+                    let _ = writeln!(anstream::stderr(), "warning: no trace is kept: {why}");
+                }
+            }
+            if let Some(parting) = parting {
                 report.nondeterministic = true;
                 report.error.get_or_insert(parting);
             }

@@ -87,7 +87,7 @@ impl Campaign {
     }
 
     fn progress(&self, tasks: usize) -> ProgressBar {
-        let shown = io::stderr().is_terminal() && !self.quiet && std::env::var_os("CI").is_none();
+        let shown = io::stderr().is_terminal() && !self.quiet && super::variable("CI").is_none();
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(tasks as u64), target);
@@ -205,8 +205,12 @@ impl Worker {
         let mut report = run_caught(self.run, scenario, task.seed, &options);
         if twice {
             // The trace's file is that of the first run.
-            let again = RunOptions { trace: None, ..options };
-            compare(&mut report, &run_caught(self.run, scenario, task.seed, &again));
+            let again = RunOptions { trace: None, ..options.clone() };
+            let again = || run_caught(self.run, scenario, task.seed, &again);
+            let second = again();
+            // What could but not write its trace is no other run: it is judged by a third.
+            let third = (options.trace.is_some() && report.outcome == Outcome::Error).then(again);
+            compare(&mut report, third.as_ref(), &second);
         }
         report.path = Some(path.clone());
         report
@@ -297,19 +301,23 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// Judges two runs of one seed: the first report says where they part, if they do.
-fn compare(first: &mut RunReport, second: &RunReport) {
-    first.wall_time += second.wall_time;
-    let parting = determinism::difference(first, second).or_else(|| {
-        (first.error.is_some() || second.error.is_some()).then_some(())?;
-        let (first, second) = (first.reason(), second.reason());
-        (first != second).then(|| format!("not deterministic: first {first}, then {second}"))
-    });
+/// Judges two runs of one seed: the first report says where they part, if they do. `instead` is
+/// the one that is judged in the place of the first, if that cannot be.
+fn compare(first: &mut RunReport, instead: Option<&RunReport>, second: &RunReport) {
+    let parting = determinism::difference(instead.unwrap_or(first), second);
+    for more in instead.into_iter().chain([second]) {
+        first.wall_time += more.wall_time;
+    }
     first.trace.clear();
     if let Some(parting) = parting {
+        // Of a run without a verdict the reason matters, too: it may be why the two differ.
+        let reason = match first.outcome {
+            Outcome::Error => format!("\n{}", first.reason()),
+            _ => String::new(),
+        };
         first.nondeterministic = true;
         first.outcome = Outcome::Error;
-        first.error = Some(parting);
+        first.error = Some(format!("{parting}{reason}"));
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn progress(length: Option<u64>, quiet: bool) -> ProgressBar {
-    let shown = io::stderr().is_terminal() && !quiet && std::env::var_os("CI").is_none();
+    let shown = io::stderr().is_terminal() && !quiet && super::variable("CI").is_none();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(length, target);
     let template = match length {
@@ -123,6 +123,7 @@ pub(super) fn explore(args: &ExploreArgs, run: RunFn) -> Result<ExitCode, Stop> 
     let (seeds, planned) = args.seeds(shard);
     let part = Part { profile: args.profile, guided: args.guided.then(|| shard.to_string()) };
     let written = Writer::create(&out, part)
+        .and_then(|written| findings::remove(&out.join(findings::ORIGIN)).map(|()| written))
         .map_err(|error| Stop::Usage(format!("cannot write to {}: {error}", out.display())))?;
     let how = How {
         run,

@@ -11,6 +11,9 @@ use crate::explore::marks;
 /// Name of the report in the folder of a campaign.
 pub(super) const FILE: &str = "report.txt";
 
+/// Name of the file in which a merge says of which folders it has made what lies beside it.
+pub(super) const ORIGIN: &str = "merged-from.txt";
+
 /// What may lie in the folder of a cause.
 pub(super) const FILES_OF_A_GROUP: [&str; 4] =
     ["capsule.toml", "capsule.trace.jsonl", "shrunk.toml", "shrunk.trace.jsonl"];

@@ -13,12 +13,12 @@ mod merge;
 mod replay;
 mod shrink;
 
-use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::determinism::Checked;
 use crate::run::{RunFn, RunOptions};
@@ -145,6 +145,42 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// The arguments of this process, and what its environment says in their place.
+fn arguments() -> Args {
+    let mut command = without_empty_variables(Args::command());
+    // Seeds that are written out count, whatever the environment says of seeds.
+    if std::env::args_os().any(|word| word.to_string_lossy().starts_with("--seed")) {
+        command = command.mut_subcommands(|command| command.mut_args(without_seeds_of_environment));
+    }
+    let matches = command.clone().get_matches();
+    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+/// Takes from each argument the variable that is set to nothing: such a one is not set. Scripts
+/// and the matrices of fleets pass on what they were not given in this way.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let set = |argument: clap::Arg| {
+        let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        match argument.get_env().is_some_and(empty) {
+            true => argument.env(clap::builder::Resettable::Reset),
+            false => argument,
+        }
+    };
+    command.mut_args(set).mut_subcommands(without_empty_variables)
+}
+
+fn without_seeds_of_environment(argument: clap::Arg) -> clap::Arg {
+    match argument.get_env().is_some_and(|name| name == "SIM_SEED" || name == "SIM_SEEDS") {
+        true => argument.env(clap::builder::Resettable::Reset),
+        false => argument,
+    }
+}
+
+/// A variable of the environment; one that is set to nothing is not set.
+fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// Does what the arguments of this process say. `run` makes one run.
 pub fn main(run: RunFn) -> ExitCode {
     logs();
@@ -178,20 +214,7 @@ pub fn main(run: RunFn) -> ExitCode {
     }
 }
 
-/// The arguments of this process. A variable that is set to nothing is one that is not set.
-fn arguments() -> Args {
-    let unset = |arg: Arg| {
-        let empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
-        if arg.get_env().is_some_and(empty) {
-            arg.env(clap::builder::Resettable::Reset)
-        } else {
-            arg
-        }
-    };
-    let command = Args::command().mut_subcommands(|command| command.mut_args(unset));
-    Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
-}
-
+const WARNING: &str = "\x1b[1;33mwarning:\x1b[0m";
 const ERROR: &str = "\x1b[1;31merror:\x1b[0m";
 
 fn logs() {
@@ -222,34 +245,12 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<Found>, Vec<Problems>), Stop> {
             Err(problems) => bad.push(problems),
         }
     }
-    tell_apart(&mut good);
+    find::distinct(&mut good);
     let mut err = anstream::stderr().lock();
     for problems in &bad {
         writeln!(err, "{}\n", problems.render(true))?;
     }
     Ok((good, bad))
-}
-
-/// Scenarios of one name get those of their folders too, as many as it takes: what is kept of one
-/// must not be written over that of another.
-fn tell_apart(found: &mut [Found]) {
-    let folders = |path: &Path| path.components().count();
-    let most = found.iter().map(|(path, _)| folders(path)).max().unwrap_or(0);
-    for parts in 2..=most {
-        let mut count = BTreeMap::<String, usize>::new();
-        for (_, scenario) in found.iter() {
-            *count.entry(scenario.name.clone()).or_default() += 1;
-        }
-        for (path, scenario) in found.iter_mut().filter(|(_, it)| count[&it.name] > 1) {
-            let plain = path.with_extension("");
-            let names: Vec<_> = plain
-                .components()
-                .filter(|part| matches!(part, Component::Normal(_)))
-                .map(|part| part.as_os_str().to_string_lossy())
-                .collect();
-            scenario.name = names[names.len().saturating_sub(parts)..].join("/");
-        }
-    }
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -272,6 +273,12 @@ fn check(paths: &[PathBuf]) -> Result<ExitCode, Stop> {
             format!("  (simulator only: {})", only.join(", "))
         };
         writeln!(out, "ok  {}{note}", path.display())?;
+        let seed = scenario.default_seeds().first().copied().unwrap_or(Seed(1));
+        if scenario.resolve(seed).judges_no_convergence() {
+            let what = "no two nodes run and reach each other after the last step";
+            let path = path.display();
+            writeln!(out, "    {WARNING} {path}: `converged-within` judges nobody: {what}")?;
+        }
     }
     out.flush()?;
     if bad.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(bad_files(&bad)) }

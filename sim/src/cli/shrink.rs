@@ -39,7 +39,7 @@ pub(super) struct ShrinkArgs {
 }
 
 fn progress() -> ProgressBar {
-    let shown = io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    let shown = io::stderr().is_terminal() && super::variable("CI").is_none();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed}  {msg}") {

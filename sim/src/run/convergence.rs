@@ -67,10 +67,34 @@ impl Run<'_> {
         }
         let marks = std::mem::take(marks);
         self.judged = true;
-        let found = Convergence::check_since(&recorder.cluster, &self.core(), &marks);
+        let core = self.core();
+        let found = Convergence::check_since(&recorder.cluster, &core, &marks);
         drop(recorder);
+        self.say_who_is_not_judged(&core);
         if let Err((node, why)) = found {
             self.not_converged(node, &why);
+        }
+    }
+
+    /// Tells of whom nothing is asked: a reader may think that all have converged.
+    fn say_who_is_not_judged(&mut self, core: &[NodeIndex]) {
+        let nodes = self.scenario.nodes.iter().enumerate();
+        let left: Vec<String> = nodes
+            .filter(|(index, _)| !core.contains(index))
+            .map(|(_, node)| {
+                let why = match self.status(&node.name) {
+                    HostStatus::Running => "its way to a master is cut, or that one is gone",
+                    HostStatus::Paused => "it stands still",
+                    HostStatus::Down => "it is down",
+                    HostStatus::Off => "its machine is off",
+                };
+                format!("{} ({why})", node.name)
+            })
+            .collect();
+        let text = format!("not judged whether they have converged: {}", left.join(", "));
+        if !left.is_empty() && self.unjudged != text {
+            self.recorder.borrow_mut().note(&text);
+            self.unjudged = text;
         }
     }
 
@@ -101,9 +125,11 @@ impl Run<'_> {
             let core = self.core();
             let state = Convergence::check(&self.recorder.borrow().cluster, &core);
             let Err((node, why)) = state else {
+                self.say_who_is_not_judged(&core);
                 return Ok(());
             };
             if self.sim.elapsed() >= deadline {
+                self.say_who_is_not_judged(&core);
                 self.not_converged(node, &why);
                 return Ok(());
             }

@@ -132,6 +132,8 @@ struct Run<'a> {
     judged: bool,
     /// Whether it was found not to have converged.
     late: bool,
+    /// Who is not judged at the end, as it was told last.
+    unjudged: String,
     /// Nodes whose process was running when it was last looked at.
     running: Vec<bool>,
 }
@@ -184,6 +186,7 @@ impl<'a> Run<'a> {
             calm: None,
             judged: false,
             late: false,
+            unjudged: String::new(),
             running: vec![true; scenario.nodes.len()],
         })
     }

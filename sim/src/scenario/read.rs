@@ -1,11 +1,12 @@
 //! From a file to a [`Scenario`], or to every mistake in it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Problems};
-use super::{Scenario, structure, validate};
+use super::{Scenario, sound, structure, validate};
 
 /// Largest scenario file, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -53,9 +54,13 @@ pub fn parse(name: &str, path: &str, source: &str) -> Result<Scenario, Problems>
         list.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         Problems { path: path.to_owned(), source: source.to_owned(), list }
     };
-    let document = DeTable::parse(source).map_err(|error| fail(vec![from_toml(&error)]))?;
-    let problems = structure::check(&document);
+    let (document, errors) = DeTable::parse_recoverable(source);
+    if !errors.is_empty() {
+        return Err(fail(not_toml(source, &errors)));
+    }
+    let mut problems = structure::check(&document);
     if !problems.is_empty() {
+        problems.extend(sound::mistakes(document, &problems));
         return Err(fail(problems));
     }
     let mut scenario: Scenario =
@@ -63,6 +68,16 @@ pub fn parse(name: &str, path: &str, source: &str) -> Result<Scenario, Problems>
     name.clone_into(&mut scenario.name);
     let problems = validate::validate(&scenario);
     if problems.is_empty() { Ok(scenario) } else { Err(fail(problems)) }
+}
+
+/// What keeps a text from being TOML: the first of each line, for the others come of it.
+fn not_toml(source: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let mut lines = BTreeSet::new();
+    let mut line_of = |problem: &Diagnostic| {
+        let before = problem.span.as_ref().and_then(|span| source.get(..span.start));
+        lines.insert(before.map(|text| text.matches('\n').count()))
+    };
+    errors.iter().map(from_toml).filter(|problem| line_of(problem)).collect()
 }
 
 fn from_toml(error: &toml::de::Error) -> Diagnostic {
