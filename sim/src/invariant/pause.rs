@@ -37,8 +37,10 @@ struct Held {
     hands_over: bool,
     /// The same, and it has not come to an end as a replica of the new master either.
     failover_open: bool,
-    /// It loads its file again, or is to end: until that is over nobody is served.
-    stands_still: bool,
+    /// It loads its file again: until that is over nobody is served.
+    reloads: bool,
+    /// It is to end, and may be waiting for replicas.
+    ends: bool,
     /// Since when clients are held back though nothing is known to do that.
     held_for_nothing: Option<Duration>,
     /// What was written meanwhile, and when. In the moment of a hand-over's end the stream is
@@ -55,9 +57,8 @@ impl Held {
                 self.accused.take_if(|(at, _)| *at == sight.at);
             }
             Event::Mark("failover-completed") => self.failover_open = false,
-            Event::Loaded { .. } | Event::LoadFailed { .. } | Event::SnapshotFailed { .. } => {
-                self.stands_still = false;
-            }
+            Event::Loaded { .. } | Event::LoadFailed { .. } => self.reloads = false,
+            Event::SnapshotFailed { .. } => (self.reloads, self.ends) = (false, false),
             Event::Executed { args, reply: b"+OK\r\n", .. } => self.ordered(sight.at, args),
             Event::Executed { args, reply: b"", .. } => self.ordered(sight.at, args),
             _ => {}
@@ -70,7 +71,7 @@ impl Held {
     /// Whether so many clients have been held back for too long, with nothing to do that.
     fn holds_for_nothing(&mut self, at: Duration, held_back: usize) -> bool {
         let paused = self.paused.is_some_and(|until| at < until);
-        if held_back == 0 || paused || self.failover_open || self.stands_still {
+        if held_back == 0 || paused || self.failover_open || self.reloads || self.ends {
             self.held_for_nothing = None;
             return false;
         }
@@ -86,8 +87,8 @@ impl Held {
                 self.hands_over = !options.contains(&"abort");
                 self.failover_open = self.hands_over;
             }
-            ["shutdown", options @ ..] => self.stands_still = !options.contains(&"abort"),
-            ["debug", "reload", ..] => self.stands_still = true,
+            ["shutdown", options @ ..] => self.ends = !options.contains(&"abort"),
+            ["debug", "reload", ..] => self.reloads = true,
             ["client", "unpause"] => self.paused = None,
             ["client", "pause", ms, ..] => {
                 let until =
