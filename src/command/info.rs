@@ -51,8 +51,7 @@ fn info(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     for (name, section) in SECTIONS.iter().chain([&keyspace]) {
         let by_default = !matches!(*name, "commandstats" | "latencystats");
         let wanted = everything || named(name) || (default && by_default);
-        // Redis shows its modules' sections only with `everything` and by default.
-        if !wanted || (*name == "modules" && named("all")) {
+        if !wanted {
             continue;
         }
         if !text.is_empty() {
@@ -157,9 +156,21 @@ fn memory(node: &Node, _: Now, out: &mut String) {
     line!(out, "used_memory_dataset:{}", in_use.dataset);
     line!(out, "used_memory_dataset_perc:{:.2}%", percent(in_use.dataset, used));
     let libraries = &node.keyspace.libraries;
+    // No script is run: there is no interpreter to take memory, and nothing is cached for it.
+    line!(out, "used_memory_lua:0");
+    line!(out, "used_memory_vm_eval:0");
+    line!(out, "used_memory_lua_human:{}", human(0));
+    line!(out, "used_memory_scripts_eval:0");
     line!(out, "number_of_cached_scripts:0");
     line!(out, "number_of_functions:{}", libraries.function_count());
     line!(out, "number_of_libraries:{}", libraries.len());
+    line!(out, "used_memory_vm_functions:0");
+    line!(out, "used_memory_vm_total:0");
+    line!(out, "used_memory_vm_total_human:{}", human(0));
+    let functions = libraries.used_bytes() as u64;
+    line!(out, "used_memory_functions:{functions}");
+    line!(out, "used_memory_scripts:{functions}");
+    line!(out, "used_memory_scripts_human:{}", human(functions));
     line!(out, "maxmemory:{}", node.config.maxmemory);
     line!(out, "maxmemory_human:{}", human(node.config.maxmemory));
     line!(out, "maxmemory_policy:{}", node.config.maxmemory_policy);
@@ -273,6 +284,12 @@ fn stats(node: &Node, _: Now, out: &mut String) {
     line!(out, "total_forks:{}", stats.snapshots);
     line!(out, "migrate_cached_sockets:0");
     line!(out, "slave_expires_tracked_keys:{}", node.own_expires.len());
+    line!(out, "active_defrag_hits:0");
+    line!(out, "active_defrag_misses:0");
+    line!(out, "active_defrag_key_hits:0");
+    line!(out, "active_defrag_key_misses:0");
+    line!(out, "total_active_defrag_time:0");
+    line!(out, "current_active_defrag_time:0");
     line!(out, "tracking_total_keys:0");
     line!(out, "tracking_total_items:0");
     line!(out, "tracking_total_prefixes:0");

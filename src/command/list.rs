@@ -271,11 +271,9 @@ fn search(options: &Args<'_>) -> Result<Search, CommandError> {
                          second ... or use negative to start from the end of the list",
                     ));
                 }
+                // It has no opposite: 7.0.15 looks from the tail, and skips nothing.
                 if search.rank == i64::MIN {
-                    return Err(other(
-                        "value is out of range, value must between \
-                         -9223372036854775807 and 9223372036854775807",
-                    ));
+                    search.rank = -1;
                 }
             }
             b"COUNT" => {
@@ -484,8 +482,9 @@ fn lmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 }
 
 fn blmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let until = deadline(ctx, args[1])?;
+    // Redis looks at the timeout last.
     let many = many(&args[2..])?;
+    let until = deadline(ctx, args[1])?;
     if !pop_many(ctx, &many)? {
         block_on(ctx, many.keys, "list", until, Nil::Array);
     }

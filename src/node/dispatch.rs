@@ -220,7 +220,8 @@ impl Node {
         }
     }
 
-    /// Writes a refusal; inside `MULTI` the transaction is spoilt, and a refused `EXEC` ends it.
+    /// Writes a refusal; inside `MULTI` the transaction is spoilt, and a refused `EXEC` ends it and
+    /// is answered so even where there is none.
     fn refuse(&mut self, id: ClientId, call: Option<Call>, text: &str) {
         if let Some(call) = call {
             self.stats.command(call).rejected += 1;
@@ -501,8 +502,8 @@ const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it
     error.";
 
 fn unknown_command(args: &Args<'_>) -> String {
-    let printable = |bytes: &[u8]| {
-        let cut = &bytes[..bytes.len().min(QUOTED_ARGS_BYTES)];
+    let printable = |bytes: &[u8], most: usize| {
+        let cut = &bytes[..bytes.len().min(most)];
         String::from_utf8_lossy(cut).into_owned()
     };
     let mut quoted = String::new();
@@ -510,9 +511,9 @@ fn unknown_command(args: &Args<'_>) -> String {
         if quoted.len() >= QUOTED_ARGS_BYTES {
             break;
         }
-        quoted.push_str(&format!("'{}' ", printable(arg)));
+        quoted.push_str(&format!("'{}' ", printable(arg, QUOTED_ARGS_BYTES - quoted.len())));
     }
-    let name = printable(args[0]);
+    let name = printable(args[0], QUOTED_ARGS_BYTES);
     format!("ERR unknown command '{name}', with args beginning with: {quoted}")
 }
 

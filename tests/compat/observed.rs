@@ -329,3 +329,79 @@ fn the_rates_of_replication_are_told() {
     });
     assert_eq!(told[0], told[1]);
 }
+
+#[test]
+fn odd_requests_are_answered_as_redis_answers_them() {
+    let Some(both) = both("odd_requests_are_answered_as_redis_answers_them", &[]) else {
+        return;
+    };
+    let many = format!("NOSUCH {}", ["abcdefgh"; 20].join(" "));
+    let commands = [
+        "MODULE LIST",
+        "MODULE LIST x",
+        "MODULE",
+        "MODULE NOSUCH",
+        "LOLWUT",
+        "LOLWUT VERSION 9",
+        "LOLWUT VERSION",
+        "BGREWRITEAOF x",
+        "EXEC x",
+        "MULTI",
+        "EXEC x",
+        "EXEC",
+        "BLMPOP x 0 l LEFT",
+        "BLMPOP x 1 l LEFT COUNT x",
+        "BLMPOP x 1 l LEFT",
+        "BZMPOP x 0 z MIN",
+        "BZMPOP x 1 z MIN COUNT x",
+        "BZMPOP x 1 z MIN",
+        "RPUSH l a b c a b",
+        "LPOS l a RANK -9223372036854775808",
+        "LPOS l a RANK -9223372036854775808 COUNT 0",
+        "ZADD z 1e17 a -1e17 b 4611686018427387904 c 4611686018427388928 d 0.5 e 1e21 f -0 g",
+        "ZSCAN z 0",
+        "XADD s 1-1 f v",
+        "XADD s 2-1 f v",
+        "XGROUP CREATE s g 0",
+        "XREADGROUP GROUP g c COUNT 1 STREAMS s s s > > >",
+        "XADD s 3-1 f v",
+        "XREADGROUP GROUP g c STREAMS s s > >",
+        "XREADGROUP GROUP g c STREAMS s s > 0",
+        many.as_str(),
+    ];
+    let said = both.map(|server| replies(&server, &commands));
+    for (number, command) in commands.iter().enumerate() {
+        assert_eq!(said[0][number], said[1][number], "{command}");
+    }
+}
+
+/// What only a C program, an allocator that is asked, or a thread of its own can tell.
+const NOT_TOLD: [&str; 7] = [
+    "atomicvar_api",
+    "gcc_version",
+    "allocator_",
+    "total_system_memory",
+    "rss_overhead_",
+    "used_cpu_sys_main_thread",
+    "used_cpu_user_main_thread",
+];
+
+#[test]
+fn info_has_the_fields_of_redis_in_their_order() {
+    let Some(both) = both("info_has_the_fields_of_redis_in_their_order", &[]) else {
+        return;
+    };
+    let shown = both.map(|server| {
+        let fields = |sections: &[&str]| {
+            let text: String = server.query(&[&["INFO"], sections].concat());
+            let names = text.lines().filter_map(|line| line.split(':').next());
+            let told = |name: &&str| !NOT_TOLD.iter().any(|not| name.starts_with(not));
+            let named = names.filter(|name| !name.is_empty()).filter(told);
+            // Which commands were counted is no matter here.
+            let fixed = named.filter(|name| !name.contains("cmdstat_") && !name.contains("usec_"));
+            fixed.map(str::to_owned).collect::<Vec<_>>()
+        };
+        [fields(&[]), fields(&["all"]), fields(&["everything"]), fields(&["modules"])]
+    });
+    assert_eq!(shown[0], shown[1]);
+}

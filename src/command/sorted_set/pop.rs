@@ -142,8 +142,9 @@ pub(super) fn zmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn bzmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
-    let deadline = blocking::deadline(ctx, args[1])?;
+    // Redis looks at the timeout last.
     let request = request(&args[2..])?;
+    let deadline = blocking::deadline(ctx, args[1])?;
     let keys = blocking::keys_to_try(ctx, request.keys);
     if !pop_several(ctx, &keys, request.end, request.count)? {
         blocking::block_on(ctx, request.keys, "zset", deadline, Nil::Array);

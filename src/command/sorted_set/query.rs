@@ -153,6 +153,7 @@ pub(super) fn zscan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     };
     let options = scan::scan_options(&args[3..], false)?;
     let mut found: Vec<(Vec<u8>, f64)> = Vec::new();
+    let packed = set.is_listpack();
     let next = set.scan(cursor, options.count, &mut |member, score| {
         if options.pattern.is_none_or(|pattern| glob::matches(pattern, member)) {
             found.push((member.to_vec(), score));
@@ -163,7 +164,17 @@ pub(super) fn zscan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
     ctx.reply.array_header(found.len() * 2);
     for (member, score) in found {
         ctx.reply.bulk(member);
-        ctx.reply.bulk(score_text(score));
+        match whole(score).filter(|_| packed) {
+            Some(score) => ctx.reply.bulk(itoa::Buffer::new().format(score)),
+            None => ctx.reply.bulk(score_text(score)),
+        }
     }
     Ok(())
+}
+
+/// A score that a listpack keeps as an integer, and `ZSCAN` shows so (util.c `double2ll`).
+fn whole(score: f64) -> Option<i64> {
+    const MOST: f64 = (i64::MAX / 2) as f64;
+    // In range by the check.
+    (score.abs() <= MOST && score.fract() == 0.0).then_some(score as i64)
 }

@@ -47,9 +47,14 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
         streams.truncate(1);
     }
     let count = options.most(ctx);
-    ctx.reply.array_header(streams.len());
+    let (place, mut served) = (ctx.reply.len(), 0);
     for (key, id) in streams {
         let request = Request { key, group, consumer, count, no_ack: options.no_ack };
+        // A key that is named twice may have given all it had the first time.
+        if id == b">" && !has_new_entries(ctx, &request) {
+            continue;
+        }
+        served += 1;
         ctx.reply.array_header(2);
         ctx.reply.bulk(key);
         tell_new_consumer(ctx, &request);
@@ -59,7 +64,14 @@ pub fn read(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Outcome {
             history(ctx, &request, exact_id(id, 0)?);
         }
     }
+    ctx.reply.insert(place, format!("*{served}\r\n").as_bytes());
     Ok(())
+}
+
+fn has_new_entries(ctx: &Ctx<'_>, request: &Request<'_>) -> bool {
+    let stream = stored(ctx, request.key).ok().flatten();
+    let group = stream.and_then(|stream| stream.group(request.group).map(|it| (stream, it)));
+    group.is_some_and(|(stream, group)| !new_entries(stream, group, 1).is_empty())
 }
 
 fn no_group(ctx: &Ctx<'_>, key: &[u8], group: &[u8]) -> CommandError {
