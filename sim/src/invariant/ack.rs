@@ -72,6 +72,14 @@ fn whole(word: Option<&[u8]>) -> Option<u64> {
     std::str::from_utf8(word?).ok()?.parse().ok()
 }
 
+/// Links by which a node that has another has acknowledged `target` as well: an old one counts until
+/// it is found dead.
+fn second_links(state: &NodeState, target: Offset) -> usize {
+    let acked = state.replicas.values().filter(|view| view.acked >= target);
+    let links: Vec<_> = acked.filter_map(|view| Some((view.node?, view.life))).collect();
+    links.len() - links.iter().collect::<BTreeSet<_>>().len()
+}
+
 /// Replicas that acknowledged within `lag` of now.
 fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
     state
@@ -136,7 +144,7 @@ impl Ack {
                             && self.has_acked(cluster, state, node, target)
                 })
         });
-        let applied = applied + ghosts.count();
+        let applied = applied + ghosts.count() + second_links(state, target);
         let known = state
             .replicas
             .iter()

@@ -88,7 +88,8 @@ impl Links {
             let still_here = view.state == ReplicaState::Online
                 && view.life == cluster.nodes[peer].life
                 && view.asked_at < *left
-                && whole_since < *left
+                // One that a cut has met may stay dead: its end is told to nobody.
+                && whole_since < view.asked_at
                 && sight.at > *left + FAREWELL;
             (still_here && cluster.nodes[peer].up).then_some((peer, *left))
         });

@@ -58,7 +58,10 @@ impl Held {
             }
             Event::Mark("failover-completed") => self.failover_open = false,
             Event::Loaded { .. } | Event::LoadFailed { .. } => self.reloads = false,
-            Event::SnapshotFailed { .. } => (self.reloads, self.ends) = (false, false),
+            // That of a replica's snapshot ends neither.
+            Event::SnapshotFailed { in_background: false, .. } => {
+                (self.reloads, self.ends) = (false, false);
+            }
             Event::Executed { args, reply: b"+OK\r\n", .. } => self.ordered(sight.at, args),
             Event::Executed { args, reply: b"", .. } => self.ordered(sight.at, args),
             _ => {}

@@ -104,7 +104,7 @@ impl Unsaved {
 fn waits(state: &NodeState) -> bool {
     let served = |state| matches!(state, ReplicaState::WaitEnd | ReplicaState::Sending);
     let receives = state.master_link == MasterLinkState::Transfer;
-    receives || state.loading || state.replicas.values().any(|view| served(view.state))
+    !state.up || receives || state.loading || state.replicas.values().any(|view| served(view.state))
 }
 
 impl Invariant for Saves {
