@@ -89,6 +89,7 @@ pub fn generate_in(seed: Seed, profile: Profile) -> Result<Scenario, Problems> {
     }
     let time = faults::Phase { begin_ms: faults_begin_ms, end_ms: faults_end_ms };
     builder = faults::add(builder, seed, &families, &members, &time);
+    builder = builder.with(options::shorten_saves_told);
     builder = finale::add(builder, &mut Dice::new(seed, "finale"), &members, faults_end_ms);
     builder.build()
 }

@@ -8,8 +8,8 @@ use super::faults::millis;
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
-    Action, CommandFamily, ConfigValue, Count, Links, Network, Outage, Range, Scenario,
-    ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
+    Action, CommandFamily, CommandLine, ConfigValue, Count, Links, Network, Outage, Range,
+    Scenario, ScenarioBuilder, Share, Spot, Time, Unit, Wait, Workload,
 };
 
 /// A save or a load of all keys takes at most about so long.
@@ -197,19 +197,39 @@ pub(super) fn workload(
 /// All keys together are saved and loaded in less time than the operator goes on giving orders at
 /// the end: one who waits for a save cannot hear them.
 fn shorten_saves(scenario: &mut Scenario) {
-    let keys = |workload: &Workload| {
-        // Those of strings twice, as numbers too; a few of each other type; and the operator's.
-        let keys = workload.keys.as_ref().map_or(1, |keys| keys.high.0) * 2 + 80;
-        keys * workload.databases.as_ref().map_or(1, |count| count.0)
-    };
-    let keys: u64 = scenario.workload.0.iter().map(keys).max().unwrap_or(1);
-    let most = LONGEST_SAVE.as_micros() as u64 / keys.max(1);
+    let most = slowest_key_us(scenario);
     for (name, value) in &mut scenario.config {
         let is_slow = ["rdb-key-save-delay", "key-load-delay"].contains(&name.as_str());
         if is_slow && value.text().parse().is_ok_and(|delay: u64| delay > most) {
             *value = ConfigValue::Text(most.to_string()).into();
         }
     }
+}
+
+/// The same for what nodes are told in the course of it.
+pub(super) fn shorten_saves_told(scenario: &mut Scenario) {
+    let most = slowest_key_us(scenario);
+    for step in &mut scenario.steps {
+        let Action::Command(command) = &mut step.action else { continue };
+        let words = command.send.words().unwrap_or_default();
+        if let [_, _, name, delay] = words.as_slice()
+            && name == "rdb-key-save-delay"
+            && delay.parse().is_ok_and(|delay: u64| delay > most)
+        {
+            command.send = CommandLine::Line(format!("CONFIG SET {name} {most}")).into();
+        }
+    }
+}
+
+/// The most that each key may take, in microseconds.
+fn slowest_key_us(scenario: &Scenario) -> u64 {
+    let keys = |workload: &Workload| {
+        // Those of strings twice, as numbers too; a few of each other type; and the operator's.
+        let keys = workload.keys.as_ref().map_or(1, |keys| keys.high.0) * 2 + 80;
+        keys * workload.databases.as_ref().map_or(1, |count| count.0)
+    };
+    let keys: u64 = scenario.workload.0.iter().map(keys).max().unwrap_or(1);
+    LONGEST_SAVE.as_micros() as u64 / keys.max(1)
 }
 
 /// The families of commands of a workload: often few, so that they meet.
