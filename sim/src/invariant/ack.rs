@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use replisim::event::{Event, Origin, ReplicaState, Role};
-use replisim::replication::{LinkId, Offset, ReplicationId};
+use replisim::replication::{Offset, ReplicationId};
 
 use super::{Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, NodeState, ReplicaView};
@@ -32,8 +32,6 @@ const REFUSED_EXEC: &[u8] = b"NOREPLICAS Not enough good replicas to write.\r\n"
 pub(super) struct Ack {
     /// Clients in `WAIT`.
     waiting: BTreeMap<(NodeIndex, u64), Waiting>,
-    /// What each replica has acknowledged on its link.
-    received: BTreeMap<(NodeIndex, LinkId), Offset>,
     /// Where the stream stood when the replicas were last asked for an ack.
     asked: BTreeMap<NodeIndex, Offset>,
     /// Nodes that may hold back the question, as they were told to pause, to hand over or to end.
@@ -145,14 +143,9 @@ impl Ack {
                 })
         });
         let applied = applied + ghosts.count() + second_links(state, target);
-        let known = state
-            .replicas
-            .iter()
-            .filter(|(_, view)| view.state == ReplicaState::Online)
-            .filter(|(link, _)| {
-                self.received.get(&(sight.node, **link)).is_some_and(|acked| *acked >= target)
-            })
-            .count();
+        let acked =
+            |view: &&ReplicaView| view.state == ReplicaState::Online && view.acked >= target;
+        let known = state.replicas.values().filter(acked).count();
         if counted < known {
             found.violation(
                 &state.name,
@@ -303,16 +296,8 @@ impl Invariant for Ack {
         match sight.event {
             Event::Started { .. } => {
                 self.waiting.retain(|(node, _), _| *node != sight.node);
-                self.received.retain(|(node, _), _| *node != sight.node);
                 self.asked.remove(&sight.node);
                 self.quiet.remove(&sight.node);
-            }
-            Event::AckReceived { link, offset, .. } => {
-                let acked = self.received.entry((sight.node, *link)).or_default();
-                *acked = (*acked).max(*offset);
-            }
-            Event::Replica { link, state: ReplicaState::Gone, .. } => {
-                self.received.remove(&(sight.node, *link));
             }
             Event::StreamAdvanced { offset, bytes, origin: Origin::Written, .. } => {
                 self.asks(sight.node, *offset, bytes);
@@ -352,74 +337,39 @@ impl Invariant for Ack {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-
+    use super::super::testing::{LINK, NODE, World, executed, tick, written};
     use super::*;
-    use crate::cluster::Limits;
 
-    const WAIT: &[&[u8]] = &[b"WAIT", b"1", b"1000"];
-
+    /// The client of [`executed`] waits.
     fn wait() -> Event<'static> {
-        Event::Executed { client: 5, db: 0, args: WAIT, reply: b"", authenticated: true }
-    }
-
-    fn in_wait(clients: &[u64]) -> Event<'_> {
-        Event::Buffers {
-            backlog_bytes: 0,
-            backlog_limit_bytes: 0,
-            held_bytes: 0,
-            replica_pending_bytes: 0,
-            replica_limit_bytes: 0,
-            client_output_bytes: 0,
-            in_wait: clients,
-            held_back: 0,
-        }
+        executed(&[b"WAIT", b"1", b"1000"], b"")
     }
 
     fn answered(counted: usize) -> Event<'static> {
-        Event::WaitAnswered { client: 5, target: Offset(100), counted, acks: &[] }
+        Event::WaitAnswered { client: 1, target: Offset(100), counted, acks: &[] }
     }
 
     fn acked(offset: u64) -> Event<'static> {
-        Event::AckReceived { link: LinkId(7), port: 6379, offset: Offset(offset) }
+        Event::AckReceived { link: LINK, port: 6379, offset: Offset(offset) }
     }
 
     /// What is found in these events, at these milliseconds, of a node with an online replica.
     fn found(role: Role, events: &[(u64, Event<'_>)]) -> Vec<String> {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", Limits::default());
-        let view = ReplicaView {
-            node: None,
-            life: 1,
-            state: ReplicaState::Online,
-            since: Duration::ZERO,
-            asked_at: Duration::ZERO,
-            acked: Offset(0),
-            acked_at: Duration::ZERO,
-        };
-        cluster.nodes[node].role = role;
-        cluster.nodes[node].replicas.insert(LinkId(7), view);
-        let mut ack = Ack::default();
-        let mut violations = Vec::new();
-        for (ms, event) in events {
-            let at = Duration::from_millis(*ms);
-            let now = Now { mono: at, unix_ms: 0 };
-            let mut found = Found { invariant: "ack", at, violations: &mut violations };
-            ack.observe(&cluster, &Sight { at, now, node, event }, &mut found);
-        }
-        violations.into_iter().map(|violation| violation.message).collect()
+        let mut world = World::new(Ack::default()).with_replica(Offset(0));
+        world.cluster.nodes[NODE].role = role;
+        world.found(events)
     }
 
     #[test]
     fn nobody_waits_longer_than_he_wanted() {
-        let waits = |ms| (ms, in_wait(&[5]));
+        let waits = |ms| (ms, tick(&[1], 0));
         let text = "a client is kept waiting in WAIT though its time is over";
         assert_eq!(
             found(Role::Master, &[(0, wait()), waits(900), waits(2000), waits(2100)]),
             [text]
         );
         // He was answered, or went.
-        assert!(found(Role::Master, &[(0, wait()), (900, in_wait(&[])), waits(2000)]).is_empty());
+        assert!(found(Role::Master, &[(0, wait()), (900, tick(&[], 0)), waits(2000)]).is_empty());
         let text = "a client is kept waiting in WAIT on a replica";
         assert_eq!(found(Role::Replica, &[(0, wait()), waits(100)]), [text]);
     }
@@ -436,13 +386,7 @@ mod tests {
             found(Role::Master, &[(0, wait()), (90, acked(99)), (1000, answered(0))]),
             [text]
         );
-        let question = Event::StreamAdvanced {
-            id: ReplicationId::from_bytes([1; 20]),
-            offset: Offset(100 + GETACK.len() as u64),
-            bytes: GETACK,
-            digest: replisim::event::Digest(1),
-            origin: Origin::Written,
-        };
+        let question = written(100 + GETACK.len() as u64, GETACK);
         let events = [(0, wait()), (0, question), (90, acked(99)), (1000, answered(0))];
         assert!(found(Role::Master, &events).is_empty());
     }

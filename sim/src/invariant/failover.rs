@@ -198,10 +198,8 @@ impl Invariant for Failover {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-
+    use super::super::testing::{NODE, World};
     use super::*;
-    use crate::cluster::Limits;
 
     #[test]
     fn a_hand_over_that_the_new_master_has_agreed_to_is_not_given_up() {
@@ -211,17 +209,11 @@ mod tests {
             (MasterLinkState::Transfer, false),
             (MasterLinkState::Connected, false),
         ] {
-            let mut cluster = Cluster::default();
-            let node = cluster.add("n1", "1.1.1.1", Limits::default());
-            (cluster.nodes[node].role, cluster.nodes[node].master_link) = (Role::Replica, link);
-            let at = Duration::from_secs(1);
-            let now = Now { mono: at, unix_ms: 0 };
-            let event = &Event::Mark("failover-aborted");
-            let mut violations = Vec::new();
-            let mut found = Found { invariant: "failover", at, violations: &mut violations };
-            let sight = Sight { at, now, node, event };
-            Failover::default().observe(&cluster, &sight, &mut found);
-            assert_eq!(violations.is_empty(), fine, "{link:?}");
+            let mut world = World::new(Failover::default());
+            let node = &mut world.cluster.nodes[NODE];
+            (node.role, node.master_link) = (Role::Replica, link);
+            world.see(1_000, &Event::Mark("failover-aborted"));
+            assert_eq!(world.said.is_empty(), fine, "{link:?}");
         }
     }
 }

@@ -113,26 +113,16 @@ impl Invariant for OwnExpiry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use replisim::env::Now;
-
+    use super::super::testing::{NODE, World, executed};
     use super::*;
     use crate::cluster::Limits;
 
-    /// What is said of a `GET` answered by a replica with this link.
+    /// How much is said of a `GET` answered by a replica with this link.
     fn answered(link: MasterLinkState, limits: Limits, reply: &[u8]) -> usize {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", limits);
-        (cluster.nodes[node].role, cluster.nodes[node].master_link) = (Role::Replica, link);
-        let at = Duration::from_secs(1);
-        let args: &[&[u8]] = &[b"GET", b"k"];
-        let event = Event::Executed { client: 1, db: 0, args, reply, authenticated: true };
-        let sight = Sight { at, now: Now { mono: at, unix_ms: 0 }, node, event: &event };
-        let mut violations = Vec::new();
-        let mut found = Found { invariant: "stale", at, violations: &mut violations };
-        Stale.observe(&cluster, &sight, &mut found);
-        violations.len()
+        let mut world = World::new(Stale);
+        let node = &mut world.cluster.nodes[NODE];
+        (node.role, node.master_link, node.limits) = (Role::Replica, link, limits);
+        world.found(&[(1_000, executed(&[b"GET", b"k"], reply))]).len()
     }
 
     #[test]

@@ -155,29 +155,16 @@ impl Invariant for Identity {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use replisim::env::Now;
     use replisim::event::Digest;
 
+    use super::super::testing::{NODE, World, id};
     use super::*;
-    use crate::cluster::Limits;
 
-    fn said(event: &Event<'_>) -> Vec<String> {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", Limits::default());
-        let state = &mut cluster.nodes[node];
+    fn said(event: Event<'_>) -> Vec<String> {
+        let mut world = World::new(Identity);
+        let state = &mut world.cluster.nodes[NODE];
         (state.id, state.offset, state.held_from) = (Some(id(1)), Offset(50), Some(Offset(0)));
-        let at = Duration::from_secs(1);
-        let sight = Sight { at, now: Now { mono: at, unix_ms: 0 }, node, event };
-        let mut violations = Vec::new();
-        let mut found = Found { invariant: "identity", at, violations: &mut violations };
-        Identity.observe(&cluster, &sight, &mut found);
-        violations.into_iter().map(|violation| violation.message).collect()
-    }
-
-    fn id(byte: u8) -> ReplicationId {
-        ReplicationId::from_bytes([byte; 20])
+        world.found(&[(1_000, event)])
     }
 
     #[test]
@@ -189,7 +176,7 @@ mod tests {
             (Some((id(1), Offset(50))), "promoted", true),
         ] {
             let (role, id, offset) = (Role::Master, id(2), Offset(50));
-            let said = said(&Event::Identity { role, id, second, offset, cause });
+            let said = said(Event::Identity { role, id, second, offset, cause });
             assert_eq!(said.is_empty(), fine, "{cause}: {said:?}");
         }
     }
@@ -200,7 +187,7 @@ mod tests {
             let (offset, digest) = (Offset(offset), Digest(0));
             let taken =
                 Event::SnapshotTaken { id: Some(id(1)), offset, digest, replicas: 0, disk: true };
-            assert_eq!(said(&taken).is_empty(), fine);
+            assert_eq!(said(taken).is_empty(), fine);
         }
     }
 }

@@ -114,29 +114,14 @@ impl Invariant for LastSave {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-    use replisim::replication::Offset;
-
+    use super::super::testing::{World, executed, started};
     use super::*;
-    use crate::cluster::Limits;
-
-    fn executed<'a>(args: &'a [&'a [u8]], reply: &'a [u8]) -> Event<'a> {
-        Event::Executed { client: 1, db: 0, args, reply, authenticated: true }
-    }
 
     /// What is found in these events of a master that stands alone and has save points.
     fn found(events: &[Event<'_>]) -> Vec<String> {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", Limits::default());
-        cluster.nodes[node].up = true;
-        let mut saves = LastSave::default();
-        let mut violations = Vec::new();
-        for event in events {
-            let (at, now) = (Duration::ZERO, Now { mono: Duration::ZERO, unix_ms: 0 });
-            let mut found = Found { invariant: "last-save", at, violations: &mut violations };
-            saves.observe(&cluster, &Sight { at, now, node, event }, &mut found);
-        }
-        violations.into_iter().map(|violation| violation.message).collect()
+        let mut world = World::new(LastSave::default());
+        events.iter().for_each(|event| world.see(0, event));
+        world.said
     }
 
     const SET: &[&[u8]] = &[b"SET", b"k", b"v"];
@@ -151,19 +136,6 @@ mod tests {
 
     fn saved(digest: u64) -> Event<'static> {
         Event::SnapshotSaved { digest: Digest(digest), bytes: 1 }
-    }
-
-    fn started() -> Event<'static> {
-        let id = "a".repeat(40).parse().expect("an id");
-        Event::Started {
-            role: Role::Master,
-            id,
-            second: None,
-            offset: Offset(0),
-            restored: None,
-            loaded: false,
-            digest: Digest(0),
-        }
     }
 
     #[test]

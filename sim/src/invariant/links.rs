@@ -199,83 +199,44 @@ impl Invariant for Links {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-    use replisim::event::PsyncAnswer;
-    use replisim::event::{Digest, FullReason};
+    use replisim::event::{Digest, FullReason, PsyncAnswer};
     use replisim::replication::Offset;
 
+    use super::super::testing::{LINK, World, tick};
     use super::*;
-    use crate::cluster::Limits;
 
-    struct World {
-        cluster: Cluster,
-        links: Links,
-        said: Vec<String>,
+    const REPLICA: NodeIndex = 1;
+
+    /// A master that has just been asked for everything by a replica.
+    fn asked() -> World<Links> {
+        let mut world = World::new(Links::default());
+        assert_eq!(world.add("r", "10.0.0.2"), REPLICA);
+        for state in [MasterLinkState::Connecting, MasterLinkState::Handshake] {
+            world.link(1_000, state, "");
+        }
+        let answer = Event::PsyncAnswered {
+            link: LINK,
+            port: 6379,
+            ip: "10.0.0.2".into(),
+            asked_id: None,
+            asked_offset: -1,
+            answer: PsyncAnswer::Full(FullReason::NotAsked),
+            backlog: None,
+        };
+        world.see(1_000, &answer);
+        world
     }
 
-    impl World {
-        /// A master, node 0, that has just been asked for everything by node 1.
-        fn new() -> Self {
-            let mut cluster = Cluster::default();
-            for (name, ip) in [("m", "10.0.0.1"), ("r", "10.0.0.2")] {
-                let node = cluster.add(name, ip, Limits::default());
-                cluster.nodes[node].up = true;
-            }
-            let mut world = Self { cluster, links: Links::default(), said: Vec::new() };
-            for state in [MasterLinkState::Connecting, MasterLinkState::Handshake] {
-                world.link(1_000, state, "");
-            }
-            let (link, answer) = (LinkId(7), PsyncAnswer::Full(FullReason::NotAsked));
-            world.see(
-                1_000,
-                0,
-                &Event::PsyncAnswered {
-                    link,
-                    port: 6379,
-                    ip: "10.0.0.2".into(),
-                    asked_id: None,
-                    asked_offset: -1,
-                    answer,
-                    backlog: None,
-                },
-            );
-            world
-        }
-
-        fn see(&mut self, ms: u64, node: NodeIndex, event: &Event<'_>) {
-            let at = Duration::from_millis(ms);
-            let sight = Sight { at, now: Now { mono: at, unix_ms: ms }, node, event };
-            let mut violations = Vec::new();
-            let mut found = Found { invariant: "links", at, violations: &mut violations };
-            self.links.observe(&self.cluster, &sight, &mut found);
-            self.said.extend(violations.into_iter().map(|violation| violation.message));
-            self.cluster.apply(at, node, event);
-        }
-
+    impl World<Links> {
+        /// What the replica tells of its link to the master.
         fn link(&mut self, ms: u64, state: MasterLinkState, reason: &str) {
-            let (host, reason) = ("m".into(), reason.to_owned().into());
-            self.see(ms, 1, &Event::MasterLink { host, port: 6379, state, reason });
+            let (host, reason) = ("n1".into(), reason.to_owned().into());
+            self.see_at(REPLICA, ms, &Event::MasterLink { host, port: 6379, state, reason });
         }
 
+        /// What the master tells of it.
         fn replica(&mut self, ms: u64, state: ReplicaState) {
-            self.see(ms, 0, &Event::Replica { link: LinkId(7), port: 6379, state });
-        }
-
-        fn tick(&mut self, ms: u64) {
-            self.see(
-                ms,
-                0,
-                &Event::Buffers {
-                    backlog_bytes: 0,
-                    backlog_limit_bytes: 0,
-                    held_bytes: 0,
-                    replica_pending_bytes: 0,
-                    replica_limit_bytes: 0,
-                    client_output_bytes: 0,
-                    in_wait: &[],
-                    held_back: 0,
-                },
-            );
+            self.see(ms, &Event::Replica { link: LINK, port: 6379, state });
         }
 
         fn said(&self, words: &str) -> bool {
@@ -286,16 +247,16 @@ mod tests {
     #[test]
     fn a_replica_is_dropped_for_its_silence_when_it_was_silent() {
         for (ms, fine) in [(20_000, false), (61_500, true)] {
-            let mut world = World::new();
+            let mut world = asked();
             world.replica(1_500, ReplicaState::Online);
-            world.see(ms, 0, &Event::Mark("replica-timed-out"));
+            world.see(ms, &Event::Mark("replica-timed-out"));
             world.replica(ms, ReplicaState::Gone);
             assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
         }
-        let mut world = World::new();
+        let mut world = asked();
         world.replica(1_500, ReplicaState::AwaitAck);
         world.link(1_600, MasterLinkState::Loading, "");
-        world.see(70_000, 0, &Event::Mark("replica-timed-out"));
+        world.see(70_000, &Event::Mark("replica-timed-out"));
         world.replica(70_000, ReplicaState::Gone);
         assert!(world.said("which loads"));
     }
@@ -303,7 +264,7 @@ mod tests {
     #[test]
     fn who_waits_for_a_snapshot_is_shown_that_it_is_made() {
         for (broken, fine) in [(false, false), (true, true)] {
-            let mut world = World::new();
+            let mut world = asked();
             world.replica(1_500, ReplicaState::WaitEnd);
             world.link(1_500, MasterLinkState::Transfer, "");
             if broken {
@@ -316,38 +277,38 @@ mod tests {
 
     #[test]
     fn who_has_turned_away_is_not_kept() {
-        let mut world = World::new();
+        let mut world = asked();
         world.replica(1_500, ReplicaState::Online);
-        world.tick(60_000);
+        world.see(60_000, &tick(&[], 0));
         assert!(world.said.is_empty());
         let (host, reason) = ("".into(), "".into());
         let state = MasterLinkState::None;
-        world.see(60_000, 1, &Event::MasterLink { host, port: 0, state, reason });
-        world.tick(62_000);
+        world.see_at(REPLICA, 60_000, &Event::MasterLink { host, port: 0, state, reason });
+        world.see(62_000, &tick(&[], 0));
         assert!(world.said.is_empty());
-        world.tick(64_000);
+        world.see(64_000, &tick(&[], 0));
         assert!(world.said("turned away 4.0 s ago"));
     }
 
     #[test]
     fn what_was_sent_can_be_loaded_unless_the_disk_is_to_blame() {
-        let mut world = World::new();
-        world.cluster.nodes[1].disk_whole_since = None;
-        world.see(2_000, 1, &Event::Mark("snapshot-not-kept"));
+        let mut world = asked();
+        world.cluster.nodes[REPLICA].disk_whole_since = None;
+        world.see_at(REPLICA, 2_000, &Event::Mark("snapshot-not-kept"));
         assert!(world.said.is_empty());
-        world.cluster.nodes[1].disk_whole_since = Some(Duration::ZERO);
-        world.see(2_000, 1, &Event::Mark("snapshot-not-kept"));
+        world.cluster.nodes[REPLICA].disk_whole_since = Some(Duration::ZERO);
+        world.see_at(REPLICA, 2_000, &Event::Mark("snapshot-not-kept"));
         assert!(world.said("cannot load"));
     }
 
     #[test]
     fn a_diskless_snapshot_waits_its_time() {
         for (ms, fine) in [(4_000, false), (6_000, true)] {
-            let mut world = World::new();
+            let mut world = asked();
             world.replica(ms, ReplicaState::Sending);
             let (offset, digest) = (Offset(0), Digest(0));
             let taken = Event::SnapshotTaken { id: None, offset, digest, replicas: 1, disk: false };
-            world.see(ms, 0, &taken);
+            world.see(ms, &taken);
             assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
         }
     }

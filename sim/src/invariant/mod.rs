@@ -23,6 +23,8 @@ mod psync;
 mod saves;
 mod shutdown;
 mod steady;
+#[cfg(test)]
+mod testing;
 mod twin;
 
 use std::time::Duration;

@@ -144,74 +144,50 @@ impl Invariant for Pause {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-    use replisim::event::{Digest, Role};
-    use replisim::replication::{Offset, ReplicationId};
+    use replisim::event::Role;
+    use replisim::replication::Offset;
 
+    use super::super::testing::{World, executed, id, tick, written};
     use super::*;
-    use crate::cluster::Limits;
 
     const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
 
-    fn executed<'a>(args: &'a [&'a [u8]]) -> Event<'a> {
-        Event::Executed { client: 1, db: 0, args, reply: b"+OK\r\n", authenticated: true }
+    fn told<'a>(args: &'a [&'a [u8]]) -> Event<'a> {
+        executed(args, b"+OK\r\n")
     }
 
-    fn written(bytes: &[u8]) -> Event<'_> {
-        let (id, offset, digest) = (ReplicationId::from_bytes([1; 20]), Offset(100), Digest(1));
-        Event::StreamAdvanced { id, offset, bytes, digest, origin: Origin::Written }
+    fn wrote(bytes: &[u8]) -> Event<'_> {
+        written(100, bytes)
     }
 
     /// How much is found wrong with these events of one node, at these milliseconds.
     fn found(events: &[(u64, Event<'_>)]) -> usize {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", Limits::default());
-        let mut pause = Pause::default();
-        let mut violations = Vec::new();
-        for (ms, event) in events {
-            let at = Duration::from_millis(*ms);
-            let now = Now { mono: at, unix_ms: 0 };
-            let mut found = Found { invariant: "pause", at, violations: &mut violations };
-            pause.observe(&cluster, &Sight { at, now, node, event }, &mut found);
-        }
-        violations.len()
+        World::new(Pause::default()).found(events).len()
     }
 
     #[test]
     fn while_clients_are_paused_only_pings_go_out() {
         let pause: &[&[u8]] = &[b"CLIENT", b"PAUSE", b"1000", b"WRITE"];
         let later = || (2000, Event::Mark("later"));
-        assert_eq!(found(&[(0, executed(pause)), (500, written(SET)), later()]), 1);
-        assert_eq!(found(&[(0, executed(pause)), (500, written(PING)), later()]), 0);
-        assert_eq!(found(&[(0, executed(pause)), (1000, written(SET)), later()]), 0);
+        assert_eq!(found(&[(0, told(pause)), (500, wrote(SET)), later()]), 1);
+        assert_eq!(found(&[(0, told(pause)), (500, wrote(PING)), later()]), 0);
+        assert_eq!(found(&[(0, told(pause)), (1000, wrote(SET)), later()]), 0);
         let unpause: &[&[u8]] = &[b"client", b"unpause"];
-        let events = [(0, executed(pause)), (100, executed(unpause)), (500, written(SET)), later()];
+        let events = [(0, told(pause)), (100, told(unpause)), (500, wrote(SET)), later()];
         assert_eq!(found(&events), 0);
     }
 
     #[test]
     fn who_is_held_back_for_nothing_is_seen() {
-        let held = |ms, held_back| {
-            let sizes = Event::Buffers {
-                backlog_bytes: 0,
-                backlog_limit_bytes: 0,
-                held_bytes: 0,
-                replica_pending_bytes: 0,
-                replica_limit_bytes: 0,
-                client_output_bytes: 0,
-                in_wait: &[],
-                held_back,
-            };
-            (ms, sizes)
-        };
+        let held = |ms, held_back| (ms, tick(&[], held_back));
         assert_eq!(found(&[held(0, 1), held(900, 1), held(1100, 1)]), 1);
         assert_eq!(found(&[held(0, 1), held(900, 0), held(1100, 1)]), 0);
         let pause: &[&[u8]] = &[b"CLIENT", b"PAUSE", b"5000", b"WRITE"];
-        assert_eq!(found(&[(0, executed(pause)), held(100, 1), held(4900, 1)]), 0);
-        assert_eq!(found(&[(0, executed(pause)), held(5000, 1), held(6100, 1)]), 1);
+        assert_eq!(found(&[(0, told(pause)), held(100, 1), held(4900, 1)]), 0);
+        assert_eq!(found(&[(0, told(pause)), held(5000, 1), held(6100, 1)]), 1);
         let failover: &[&[u8]] = &[b"FAILOVER"];
         let aborted = (100, Event::Mark("failover-aborted"));
-        let events = [(0, executed(failover)), aborted, held(200, 1), held(1300, 1)];
+        let events = [(0, told(failover)), aborted, held(200, 1), held(1300, 1)];
         assert_eq!(found(&events), 1);
     }
 
@@ -220,20 +196,17 @@ mod tests {
         let failover: &[&[u8]] = &[b"FAILOVER"];
         let later = || (900, Event::Mark("later"));
         let aborted = || Event::Mark("failover-aborted");
-        assert_eq!(found(&[(0, executed(failover)), (500, written(PING)), later()]), 1);
+        assert_eq!(found(&[(0, told(failover)), (500, wrote(PING)), later()]), 1);
         // It ended in the moment in which that was written, or before.
-        let events = [(0, executed(failover)), (500, written(PING)), (500, aborted()), later()];
+        let events = [(0, told(failover)), (500, wrote(PING)), (500, aborted()), later()];
         assert_eq!(found(&events), 0);
         let demoted = Event::Identity {
             role: Role::Replica,
-            id: ReplicationId::from_bytes([1; 20]),
+            id: id(1),
             second: None,
             offset: Offset(100),
             cause: "demoted",
         };
-        assert_eq!(
-            found(&[(0, executed(failover)), (9, demoted), (500, written(SET)), later()]),
-            0
-        );
+        assert_eq!(found(&[(0, told(failover)), (9, demoted), (500, wrote(SET)), later()]), 0);
     }
 }

@@ -124,57 +124,15 @@ impl Invariant for Shutdown {
 
 #[cfg(test)]
 mod tests {
-    use replisim::env::Now;
-    use replisim::event::{Digest, Role};
-    use replisim::replication::ReplicationId;
-
+    use super::super::testing::{NODE, World, executed, started};
     use super::*;
-    use crate::cluster::{Limits, ReplicaView};
 
-    fn told<'a>(args: &'a [&'a [u8]], reply: &'a [u8]) -> Event<'a> {
-        Event::Executed { client: 1, db: 0, args, reply, authenticated: true }
-    }
-
-    fn started() -> Event<'static> {
-        Event::Started {
-            role: Role::Master,
-            id: ReplicationId::from_bytes([1; 20]),
-            second: None,
-            offset: Offset(0),
-            restored: None,
-            loaded: false,
-            digest: Digest::default(),
-        }
-    }
-
-    /// What is found in these events, at these milliseconds, of a master at 100 whose only replica
-    /// has acknowledged `acked`.
+    /// How much is found in these events, at these milliseconds, of a master at 100 whose only
+    /// replica has acknowledged `acked`.
     fn found(acked: u64, events: &[(u64, Event<'_>)]) -> usize {
-        let mut cluster = Cluster::default();
-        let node = cluster.add("n1", "1.1.1.1", Limits::default());
-        let view = ReplicaView {
-            node: None,
-            life: 1,
-            state: ReplicaState::Online,
-            since: Duration::ZERO,
-            asked_at: Duration::ZERO,
-            acked: Offset(acked),
-            acked_at: Duration::ZERO,
-        };
-        let mut shutdown = Shutdown::default();
-        let mut violations = Vec::new();
-        (cluster.nodes[node].up, cluster.nodes[node].offset) = (true, Offset(100));
-        cluster.nodes[node].replicas.insert(LinkId(7), view);
-        for (ms, event) in events {
-            let at = Duration::from_millis(*ms);
-            let now = Now { mono: at, unix_ms: 0 };
-            let mut found = Found { invariant: "shutdown", at, violations: &mut violations };
-            shutdown.observe(&cluster, &Sight { at, now, node, event }, &mut found);
-            if matches!(event, Event::Exiting { .. }) {
-                cluster.nodes[node].up = false;
-            }
-        }
-        violations.len()
+        let mut world = World::new(Shutdown::default()).with_replica(Offset(acked));
+        world.cluster.nodes[NODE].offset = Offset(100);
+        world.found(events).len()
     }
 
     #[test]
@@ -182,12 +140,12 @@ mod tests {
         let order: &[&[u8]] = &[b"SHUTDOWN"];
         let exits = |ms| (ms, Event::Exiting { code: 0 });
         // At once, or before the time is over: the order is told behind the end, or before it.
-        assert_eq!(found(99, &[exits(0), (0, told(order, b""))]), 1);
+        assert_eq!(found(99, &[exits(0), (0, executed(order, b""))]), 1);
         let begins = || (20_000, started());
-        assert_eq!(found(99, &[(0, told(order, b"")), exits(5_000), begins()]), 1);
-        assert_eq!(found(99, &[(0, told(order, b"")), exits(10_000), begins()]), 0);
-        assert_eq!(found(100, &[exits(0), (0, told(order, b""))]), 0);
+        assert_eq!(found(99, &[(0, executed(order, b"")), exits(5_000), begins()]), 1);
+        assert_eq!(found(99, &[(0, executed(order, b"")), exits(10_000), begins()]), 0);
+        assert_eq!(found(100, &[exits(0), (0, executed(order, b""))]), 0);
         let now: &[&[u8]] = &[b"shutdown", b"now"];
-        assert_eq!(found(99, &[exits(0), (0, told(now, b""))]), 0);
+        assert_eq!(found(99, &[exits(0), (0, executed(now, b""))]), 0);
     }
 }
