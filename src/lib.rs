@@ -44,6 +44,9 @@
 //! - **No scripting, no AOF, no cluster.** A master propagates effects, so a replica needs none of
 //!   them to follow. Functions are part of the dataset and kept; see [`function`].
 
+/// The version of Redis that this server behaves like, and names in `INFO` and in its RDB files.
+pub const REDIS_VERSION: &str = "7.0.15";
+
 pub mod acl;
 pub mod codec;
 pub mod command;

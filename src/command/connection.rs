@@ -160,7 +160,7 @@ fn greet(node: &mut Node, id: ClientId) {
     let number = i64::try_from(id).unwrap_or(i64::MAX);
     node.reply(id, |reply| {
         reply.array_header(14);
-        let fields = [("server", "redis"), ("version", super::info::REDIS_VERSION)];
+        let fields = [("server", "redis"), ("version", crate::REDIS_VERSION)];
         for (name, value) in fields {
             reply.bulk(name);
             reply.bulk(value);

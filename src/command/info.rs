@@ -6,13 +6,11 @@ use std::fmt::Write as _;
 use super::admin::{node, row};
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
+use crate::REDIS_VERSION;
 use crate::env::Now;
 use crate::event::{MasterLinkState, ReplicaState, Role};
 use crate::node::{ClientId, Kind, Loading, Node, Topic, replica_state_name};
 use crate::replication::ReplicationInfo;
-
-/// The version this server behaves like.
-pub const REDIS_VERSION: &str = "7.0.15";
 
 const FLAGS: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::DANGEROUS);
 

@@ -1,9 +1,9 @@
 //! `MODULE`: none is loaded, and none can be. And `LOLWUT`, which tells the version.
 
 use super::admin::{Subcommand, error, help, node, row, subcommand};
-use super::info::REDIS_VERSION;
 use super::table::{Command, Flags, Group};
 use super::{Args, Outcome};
+use crate::REDIS_VERSION;
 use crate::env::Now;
 use crate::node::{ClientId, Node};
 

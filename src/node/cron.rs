@@ -61,23 +61,17 @@ impl Node {
     fn report_buffers(&mut self, now: Now) {
         let pending: Vec<u64> =
             self.replication.replicas().iter().map(|replica| replica.pending_bytes).collect();
-        let client_output_bytes = self
-            .clients
-            .values()
-            .filter(|client| !self.replication.is_replica(LinkId(client.id)))
-            .map(|client| client.output_bytes() as u64)
-            .sum();
-        let in_wait: Vec<u64> = self
-            .clients
-            .values()
-            .filter(|client| client.blocked == Some(Blocked::Wait) && !client.closing)
-            .map(|client| client.id)
-            .collect();
-        let held_back = self
-            .clients
-            .values()
-            .filter(|client| client.blocked == Some(Blocked::Postponed) && !client.closing)
-            .count();
+        let (mut client_output_bytes, mut in_wait, mut held_back) = (0, Vec::new(), 0);
+        for client in self.clients.values() {
+            if !self.replication.is_replica(LinkId(client.id)) {
+                client_output_bytes += client.output_bytes() as u64;
+            }
+            match &client.blocked {
+                Some(Blocked::Wait) if !client.closing => in_wait.push(client.id),
+                Some(Blocked::Postponed) if !client.closing => held_back += 1,
+                _ => {}
+            }
+        }
         let config = self.replication.config();
         let backlog = self.replication.backlog();
         let event = Event::Buffers {

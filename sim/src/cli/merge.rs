@@ -62,8 +62,8 @@ pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::from(findings::exit_code(&all)))
 }
 
-/// The folders as they are named in the file [`findings::ORIGIN`], one a line; `None` if `out` is one of them: then it
-/// cannot be made again of the others.
+/// The folders as they are named in the file [`findings::ORIGIN`], one a line; `None` if `out` is
+/// one of them: then it cannot be made again of the others.
 fn origin(dirs: &[PathBuf], out: &Path) -> Option<BTreeSet<String>> {
     let full = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let all: BTreeSet<PathBuf> = dirs.iter().map(|dir| full(dir)).collect();

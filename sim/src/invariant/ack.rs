@@ -9,14 +9,11 @@ use std::time::Duration;
 use replisim::event::{Event, Origin, ReplicaState, Role};
 use replisim::replication::{Offset, ReplicationId};
 
-use super::{Found, Invariant, Sight};
+use super::{CLOCK_LAG, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, NodeState, ReplicaView};
 
 /// Acks are looked at ten times a second; what changed within that time may not have been seen.
 const CRON: Duration = Duration::from_millis(1200);
-
-/// A node's clock may be a tick of the simulation behind.
-const TICK: Duration = Duration::from_millis(20);
 
 /// How late the end of a `WAIT` may be noticed.
 const LATE: Duration = Duration::from_millis(500);
@@ -199,7 +196,7 @@ impl Ack {
         found: &mut Found<'_>,
     ) {
         let Some(waiting) = self.waiting.remove(&(sight.node, client)) else { return };
-        if waiting.until.is_none_or(|until| sight.at + TICK < until) {
+        if waiting.until.is_none_or(|until| sight.at + CLOCK_LAG < until) {
             Self::enough(state, waiting.replicas, counted, found);
         }
         let asked = self.asked.get(&sight.node).is_some_and(|asked| *asked >= target);

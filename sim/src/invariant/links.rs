@@ -11,11 +11,8 @@ use std::time::Duration;
 use replisim::event::{Event, MasterLinkState, ReplicaState};
 use replisim::replication::LinkId;
 
-use super::{Fate, Found, Invariant, Sight};
+use super::{CLOCK_LAG, Fate, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, ReplicaView};
-
-/// The clock of a node runs in ticks of the simulation.
-const TICK: Duration = Duration::from_millis(20);
 
 /// How long the end of a connection may be on its way, and unnoticed.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -52,7 +49,7 @@ impl Links {
             return None;
         }
         let silent = sight.at.saturating_sub(view.acked_at.max(view.since));
-        if silent + TICK < state.limits.repl_timeout {
+        if silent + CLOCK_LAG < state.limits.repl_timeout {
             return Some(format!(
                 "drops a replica after {:.1} s of silence; repl-timeout is {:.0} s",
                 silent.as_secs_f64(),
@@ -152,7 +149,7 @@ fn too_soon(cluster: &Cluster, sight: &Sight<'_>) -> Option<String> {
     let begun = |view: &&ReplicaView| view.state == ReplicaState::Sending && view.since == sight.at;
     let first = state.replicas.values().filter(begun).map(|view| view.asked_at).min()?;
     let waited = sight.at.saturating_sub(first);
-    (waited + TICK < delay).then(|| {
+    (waited + CLOCK_LAG < delay).then(|| {
         format!(
             "sends a snapshot {:.1} s after it was asked for; repl-diskless-sync-delay is {:.0} s",
             waited.as_secs_f64(),

@@ -37,6 +37,10 @@ use crate::report::Violation;
 
 pub use convergence::{Convergence, Marks, bound as convergence_bound};
 
+/// A node may find a time over so much too early or too late: its clock goes in ticks of the
+/// simulation.
+const CLOCK_LAG: Duration = Duration::from_millis(20);
+
 /// One event of one node, with its circumstances.
 #[derive(Debug, Clone, Copy)]
 pub struct Sight<'a> {

@@ -10,14 +10,11 @@ use std::time::Duration;
 
 use replisim::event::{Event, Origin};
 
-use super::{Found, Invariant, Sight};
+use super::{CLOCK_LAG, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex};
 
 /// A ping on the stream. Under `CLIENT PAUSE` they go on.
 const PING: &[u8] = b"*1\r\n$4\r\nping\r\n";
-
-/// A node may end a pause so much earlier: its clock runs in ticks of the simulation.
-const TICK: Duration = Duration::from_millis(20);
 
 /// How soon clients go on.
 const SOON: Duration = Duration::from_secs(1);
@@ -108,7 +105,7 @@ impl Held {
         if self.hands_over {
             return Some("a hand-over holds");
         }
-        let paused = self.paused.is_some_and(|until| at + TICK < until);
+        let paused = self.paused.is_some_and(|until| at + CLOCK_LAG < until);
         let pings =
             bytes.len().is_multiple_of(PING.len()) && bytes.chunks(PING.len()).all(|c| c == PING);
         (paused && !pings).then_some("CLIENT PAUSE holds")

@@ -10,11 +10,8 @@ use replisim::event::{Event, ReplicaState};
 use replisim::replication::{LinkId, Offset};
 
 use super::ack::GETACK;
-use super::{Found, Invariant, Sight};
+use super::{CLOCK_LAG, Found, Invariant, Sight};
 use crate::cluster::{Cluster, NodeIndex, NodeState};
-
-/// A node's clock may be so far behind.
-const TICK: Duration = Duration::from_millis(20);
 
 /// See the module's text.
 #[derive(Default)]
@@ -77,7 +74,7 @@ impl Order {
         }
         let left = match &self.waits {
             None => lagging(state, state.offset),
-            Some(waits) if at + TICK >= waits.since + timeout => return,
+            Some(waits) if at + CLOCK_LAG >= waits.since + timeout => return,
             Some(waits) => {
                 lagging(state, waits.target).intersection(&waits.lagging).copied().collect()
             }

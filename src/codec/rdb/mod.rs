@@ -44,8 +44,6 @@ pub use writer::encode;
 pub const VERSION_WRITTEN: u32 = 10;
 /// The newest version that is read (Redis 7.2, Valkey 8.0).
 pub const VERSION_READ_MAX: u32 = 11;
-/// The server whose format is written (aux field `redis-ver`).
-const REDIS_VERSION: &str = "7.0.15";
 
 /// A piece of an RDB file.
 #[derive(Debug, Clone, PartialEq, Eq)]

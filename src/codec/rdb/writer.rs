@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::primitives::{push_length, push_string};
-use super::{Chunk, REDIS_VERSION, VERSION_WRITTEN, functions, opcode, value};
+use super::{Chunk, VERSION_WRITTEN, functions, opcode, value};
 use crate::codec::crc64::Crc64;
 use crate::keyspace::{Access, AccessRules, SnapshotWalker};
 use crate::node::SnapshotJob;
@@ -142,7 +142,7 @@ fn push_header(out: &mut Vec<u8>, job: &SnapshotJob) {
         push_string(out, name.as_bytes(), false);
         push_string(out, text.as_bytes(), false);
     };
-    aux("redis-ver", REDIS_VERSION);
+    aux("redis-ver", crate::REDIS_VERSION);
     aux("redis-bits", "64");
     aux("ctime", &(job.created_unix_ms / 1000).to_string());
     aux("used-mem", &job.used_memory_bytes.to_string());
