@@ -270,6 +270,14 @@ pub enum Event<'a> {
         /// The offset.
         offset: Offset,
     },
+    /// A master heard from a replica without an ack that counts: a newline, by which it shows while
+    /// it loads that it is alive, or an offset that the master has yet to reach.
+    SignOfLife {
+        /// The replica's connection.
+        link: LinkId,
+        /// Listening port the replica announced.
+        port: u16,
+    },
     /// A client's command was executed (or refused) and answered with `reply`. Not emitted for
     /// commands that came from the master. It comes before the [`Event::StreamAdvanced`] or
     /// [`Event::DatasetChanged`] that follows from it, and so does [`Event::KeyExpired`].

@@ -119,8 +119,8 @@ pub struct ReplicaView {
     pub asked_at: Duration,
     /// Greatest acknowledged offset.
     pub acked: Offset,
-    /// When the last ack arrived (or the link went online).
-    pub acked_at: Duration,
+    /// When it was last heard from (or the link went online): acks, and newlines while it loads.
+    pub heard_at: Duration,
 }
 
 /// One node, as seen from outside.
@@ -371,7 +371,12 @@ impl Cluster {
             Event::AckReceived { link, offset, .. } => {
                 if let Some(view) = self.nodes[node].replicas.get_mut(link) {
                     view.acked = view.acked.max(*offset);
-                    view.acked_at = at;
+                    view.heard_at = at;
+                }
+            }
+            Event::SignOfLife { link, .. } => {
+                if let Some(view) = self.nodes[node].replicas.get_mut(link) {
+                    view.heard_at = at;
                 }
             }
             Event::Configured { config, .. } => self.nodes[node].configured(Limits::from(*config)),
@@ -463,7 +468,7 @@ impl Cluster {
             since: at,
             asked_at: at,
             acked: Offset(0),
-            acked_at: at,
+            heard_at: at,
         };
         match answer {
             PsyncAnswer::Continue { .. } => state.partial_syncs += 1,
@@ -490,7 +495,7 @@ impl Cluster {
         } else if let Some(view) = replicas.get_mut(&link) {
             (view.state, view.since) = (now, at);
             if now == ReplicaState::Online {
-                view.acked_at = at;
+                view.heard_at = at;
             }
         }
     }

@@ -199,10 +199,12 @@ impl Replication {
         }
     }
 
-    /// Any byte arrived from a replica (a newline while it loads): it is alive.
+    /// A newline arrived from a replica, which loads: it is alive.
     pub fn replica_alive(&mut self, now: Mono, link: LinkId) {
         if let Some(replica) = self.replicas.get_mut(&link) {
             replica.last_ack = now;
+            let port = replica.announced.port;
+            self.emit(Output::Event(Event::SignOfLife { link, port }));
         }
     }
 

@@ -107,6 +107,7 @@ impl Replication {
             );
             self.log(LogLevel::Verbose, text);
             self.mark("ack-beyond-our-offset");
+            self.emit(Output::Event(Event::SignOfLife { link, port }));
         } else {
             replica.acked = replica.acked.max(offset);
             replica.has_acked = true;

@@ -75,13 +75,13 @@ fn second_links(state: &NodeState, target: Offset) -> usize {
     links.len() - links.iter().collect::<BTreeSet<_>>().len()
 }
 
-/// Replicas that acknowledged within `lag` of now.
+/// Replicas that were heard from within `lag` of now.
 fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
     state
         .replicas
         .values()
         .filter(|view| {
-            view.state == ReplicaState::Online && at.saturating_sub(view.acked_at) <= lag
+            view.state == ReplicaState::Online && at.saturating_sub(view.heard_at) <= lag
         })
         .count()
 }
@@ -386,5 +386,19 @@ mod tests {
         let question = written(100 + GETACK.len() as u64, GETACK);
         let events = [(0, wait()), (0, question), (90, acked(99)), (1000, answered(0))];
         assert!(found(Role::Master, &events).is_empty());
+    }
+
+    #[test]
+    fn a_replica_that_loads_is_as_good_as_its_newlines() {
+        let newline = Event::SignOfLife { link: LINK, port: 6379 };
+        let set = || (4_000, executed(&[b"SET", b"k", b"v"], b"+OK\r\n"));
+        let said = |events: &[(u64, Event<'_>)]| {
+            let mut world = World::new(Ack::default()).with_replica(Offset(0));
+            world.cluster.nodes[NODE].limits.min_replicas_to_write = 1;
+            world.cluster.nodes[NODE].limits.min_replicas_max_lag = Duration::from_secs(2);
+            world.found(events)
+        };
+        assert_eq!(said(&[set()]), ["accepted a write with fewer than 1 good replicas"]);
+        assert!(said(&[(3_000, newline), set()]).is_empty());
     }
 }

@@ -48,7 +48,7 @@ impl Links {
         if !self.impatient.remove(&sight.node) || !counts {
             return None;
         }
-        let silent = sight.at.saturating_sub(view.acked_at.max(view.since));
+        let silent = sight.at.saturating_sub(view.heard_at.max(view.since));
         if silent + CLOCK_LAG < state.limits.repl_timeout {
             return Some(format!(
                 "drops a replica after {:.1} s of silence; repl-timeout is {:.0} s",

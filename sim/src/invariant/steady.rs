@@ -8,7 +8,7 @@ use std::time::Duration;
 use replisim::event::{Event, MasterLinkState, PsyncAnswer, ReplicaState};
 
 use super::{Found, Invariant, Sight};
-use crate::cluster::{Cluster, Limits, NodeIndex, ReplicaView};
+use crate::cluster::{Cluster, Limits, NodeIndex};
 
 /// Timeouts are looked at once a second, by a process whose timers may be late.
 const LATE: Duration = Duration::from_secs(3);
@@ -20,8 +20,6 @@ pub(super) struct Steady {
     losses: BTreeMap<NodeIndex, (usize, usize)>,
     /// When a node was last told another timeout.
     told: BTreeMap<NodeIndex, Duration>,
-    /// When a node last ended a load.
-    loaded: BTreeMap<NodeIndex, Duration>,
 }
 
 /// Whether links of an idle master end by themselves, as it is configured.
@@ -76,25 +74,14 @@ impl Steady {
         }
     }
 
-    /// Who is silent for too long is sent away. Who loads a snapshot shows with newlines that it
-    /// lives, which are no acks.
+    /// Who is silent for too long is sent away.
     fn silent(&self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let state = &cluster.nodes[sight.node];
         let limit = state.limits.repl_timeout + LATE;
         let told = self.told.get(&sight.node).copied().unwrap_or_default();
-        // One may decode what comes as it comes, long after all of it was sent.
-        let loads = |view: &ReplicaView| {
-            let peer = view.node.map(|peer| &cluster.nodes[peer]).filter(|peer| peer.up);
-            peer.is_some_and(|peer| peer.loading || peer.master_link == MasterLinkState::Transfer)
-        };
-        let heard_at = |view: &ReplicaView| {
-            let loaded = view.node.and_then(|peer| self.loaded.get(&peer));
-            view.acked_at.max(told).max(loaded.copied().unwrap_or_default())
-        };
         let silent = state.replicas.values().find(|view| {
             view.state == ReplicaState::Online
-                && !loads(view)
-                && sight.at.saturating_sub(heard_at(view)) > limit
+                && sight.at.saturating_sub(view.heard_at.max(told)) > limit
         });
         if let Some(view) = silent {
             let peer = view.node.map_or("a replica", |node| &cluster.nodes[node].name);
@@ -102,7 +89,7 @@ impl Steady {
                 &state.name,
                 format!(
                     "keeps {peer}, which has been silent for {:.1} s; repl-timeout is {:.0} s",
-                    sight.at.saturating_sub(view.acked_at).as_secs_f64(),
+                    sight.at.saturating_sub(view.heard_at).as_secs_f64(),
                     state.limits.repl_timeout.as_secs_f64()
                 ),
             );
@@ -131,9 +118,6 @@ impl Invariant for Steady {
                 if changed.iter().any(|(name, _)| *name == "repl-timeout") =>
             {
                 self.told.insert(sight.node, sight.at);
-            }
-            Event::Loaded { .. } => {
-                self.loaded.insert(sight.node, sight.at);
             }
             Event::Buffers { .. } => self.silent(cluster, sight, found),
             _ => {}

@@ -59,6 +59,9 @@ fn link(event: &Event<'_>) -> Option<Value> {
         Event::AckReceived { link, port, offset } => json!({
             "kind": "ack-received", "link": link.0, "port": port, "offset": offset.0,
         }),
+        Event::SignOfLife { link, port } => json!({
+            "kind": "sign-of-life", "link": link.0, "port": port,
+        }),
         _ => return None,
     })
 }
