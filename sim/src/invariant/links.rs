@@ -57,6 +57,8 @@ impl Links {
             ));
         }
         let peer = view.node.filter(|peer| follows(cluster, *peer, sight.node, view))?;
+        // It may have come back by another link, and this be the one it left.
+        self.linked.get(&peer).filter(|linked| **linked <= view.asked_at)?;
         let loads = cluster.nodes[peer].master_link == MasterLinkState::Loading;
         (loads && self.is_whole(cluster, peer))
             .then(|| format!("drops {} for its silence, which loads", cluster.nodes[peer].name))
@@ -256,6 +258,18 @@ mod tests {
         world.see(70_000, &Event::Mark("replica-timed-out"));
         world.replica(70_000, ReplicaState::Gone);
         assert!(world.said("which loads"));
+        // This is the link of before.
+        let mut world = asked();
+        world.replica(1_500, ReplicaState::AwaitAck);
+        for (ms, state) in
+            [(69_000, MasterLinkState::Connecting), (69_000, MasterLinkState::Handshake)]
+        {
+            world.link(ms, state, "");
+        }
+        world.link(69_500, MasterLinkState::Loading, "");
+        world.see(70_000, &Event::Mark("replica-timed-out"));
+        world.replica(70_000, ReplicaState::Gone);
+        assert!(world.said.is_empty(), "{:?}", world.said);
     }
 
     #[test]

@@ -34,6 +34,8 @@ struct Held {
     hands_over: bool,
     /// The same, and it has not come to an end as a replica of the new master either.
     failover_open: bool,
+    /// A client waits for its `SAVE`.
+    saves: bool,
     /// It loads its file again: until that is over nobody is served.
     reloads: bool,
     /// It is to end, and may be waiting for replicas.
@@ -55,16 +57,26 @@ impl Held {
             }
             Event::Mark("failover-completed") => self.failover_open = false,
             Event::Loaded { .. } | Event::LoadFailed { .. } => self.reloads = false,
-            // That of a replica's snapshot ends neither.
-            Event::SnapshotFailed { in_background: false, .. } => {
-                (self.reloads, self.ends) = (false, false);
-            }
+            Event::SnapshotSaved { .. } => self.saves = false,
+            // That of a replica's snapshot ends nothing.
+            Event::SnapshotFailed { in_background: false, .. } => self.save_failed(),
             Event::Executed { args, reply: b"+OK\r\n", .. } => self.ordered(sight.at, args),
             Event::Executed { args, reply: b"", .. } => self.ordered(sight.at, args),
             _ => {}
         }
         if matches!(sight.event, Event::Mark("failover-aborted")) {
             self.failover_open = false;
+        }
+    }
+
+    /// A save for which somebody waits has failed, and with it what it was for.
+    fn save_failed(&mut self) {
+        if self.saves {
+            self.saves = false;
+        } else if self.reloads {
+            self.reloads = false;
+        } else {
+            self.ends = false;
         }
     }
 
@@ -88,6 +100,7 @@ impl Held {
                 self.failover_open = self.hands_over;
             }
             ["shutdown", options @ ..] => self.ends = !options.contains(&"abort"),
+            ["save"] => self.saves = true,
             ["debug", "reload", ..] => self.reloads = true,
             ["client", "unpause"] => self.paused = None,
             ["client", "pause", ms, ..] => {
@@ -205,5 +218,20 @@ mod tests {
             cause: "demoted",
         };
         assert_eq!(found(&[(0, told(failover)), (9, demoted), (500, wrote(SET)), later()]), 0);
+    }
+
+    #[test]
+    fn a_save_that_fails_ends_no_wait_for_replicas() {
+        let failed = |ms| {
+            let (error, in_background) = ("full".into(), false);
+            (ms, Event::SnapshotFailed { error, in_background })
+        };
+        let told = |ms, args| (ms, executed(args, b""));
+        let held = |ms| (ms, tick(&[], 1));
+        let shutdown: &[&[u8]] = &[b"SHUTDOWN"];
+        let end = [told(0, shutdown), failed(100), held(200), held(1300)];
+        assert_eq!(found(&end), 1, "the final save has failed, and nobody ends");
+        let events = [told(0, shutdown), told(50, &[b"SAVE"]), failed(100), held(200), held(1300)];
+        assert_eq!(found(&events), 0);
     }
 }
