@@ -80,6 +80,11 @@ impl Node {
         let Some(deadline) = shutdown.deadline else {
             return;
         };
+        // The data that are about to be replaced are not worth saving, and Redis, which loads them
+        // in one go, would not look up before.
+        if self.load_is_running() {
+            return;
+        }
         if now.mono >= deadline || self.lagging(shutdown.target).is_empty() {
             self.finish_shutdown(now);
         }
