@@ -119,7 +119,9 @@ pub struct ReplicaView {
     pub asked_at: Duration,
     /// Greatest acknowledged offset.
     pub acked: Offset,
-    /// When it was last heard from (or the link went online): acks, and newlines while it loads.
+    /// When the last ack arrived (or the link went online).
+    pub acked_at: Duration,
+    /// When it was last heard from: that, or a newline while it loads.
     pub heard_at: Duration,
 }
 
@@ -371,7 +373,7 @@ impl Cluster {
             Event::AckReceived { link, offset, .. } => {
                 if let Some(view) = self.nodes[node].replicas.get_mut(link) {
                     view.acked = view.acked.max(*offset);
-                    view.heard_at = at;
+                    (view.acked_at, view.heard_at) = (at, at);
                 }
             }
             Event::SignOfLife { link, .. } => {
@@ -468,6 +470,7 @@ impl Cluster {
             since: at,
             asked_at: at,
             acked: Offset(0),
+            acked_at: at,
             heard_at: at,
         };
         match answer {
@@ -495,7 +498,7 @@ impl Cluster {
         } else if let Some(view) = replicas.get_mut(&link) {
             (view.state, view.since) = (now, at);
             if now == ReplicaState::Online {
-                view.heard_at = at;
+                (view.acked_at, view.heard_at) = (at, at);
             }
         }
     }

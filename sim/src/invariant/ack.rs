@@ -75,15 +75,17 @@ fn second_links(state: &NodeState, target: Offset) -> usize {
     links.len() - links.iter().collect::<BTreeSet<_>>().len()
 }
 
-/// Replicas that were heard from within `lag` of now.
-fn fresh(state: &NodeState, at: Duration, lag: Duration) -> usize {
-    state
-        .replicas
-        .values()
-        .filter(|view| {
-            view.state == ReplicaState::Online && at.saturating_sub(view.heard_at) <= lag
-        })
-        .count()
+/// Replicas that are online and of which `last` is within `lag` of now.
+fn fresh(
+    state: &NodeState,
+    at: Duration,
+    lag: Duration,
+    last: fn(&ReplicaView) -> Duration,
+) -> usize {
+    let is_fresh = |view: &&ReplicaView| {
+        view.state == ReplicaState::Online && at.saturating_sub(last(view)) <= lag
+    };
+    state.replicas.values().filter(is_fresh).count()
 }
 
 /// Whether the stream may stand still after this command, and with it the question for acks.
@@ -270,13 +272,16 @@ impl Ack {
         let lag = state.limits.min_replicas_max_lag;
         let refused = reply.starts_with(b"-NOREPLICAS") || reply.ends_with(REFUSED_EXEC);
         let not_done = [&b"-"[..], b"*-1", b"+QUEUED"].iter().any(|no| reply.starts_with(no));
-        if !not_done && fresh(state, sight.at, lag + CRON) < wanted {
+        let heard = fresh(state, sight.at, lag + CRON, |view| view.heard_at);
+        if !not_done && heard < wanted {
             found.violation(
                 &state.name,
                 format!("accepted a write with fewer than {wanted} good replicas"),
             );
         }
-        if refused && fresh(state, sight.at, lag.saturating_sub(CRON)) >= wanted {
+        // A newline is no ack: that it counts is noticed later.
+        let acked = fresh(state, sight.at, lag.saturating_sub(CRON), |view| view.acked_at);
+        if refused && acked >= wanted {
             found.violation(
                 &state.name,
                 format!("refused a write although {wanted} replicas were good"),
@@ -401,5 +406,8 @@ mod tests {
         };
         assert_eq!(said(&[set()]), ["accepted a write with fewer than 1 good replicas"]);
         assert!(said(&[(3_000, newline), set()]).is_empty());
+        let newline = Event::SignOfLife { link: LINK, port: 6379 };
+        let refused = executed(&[b"SET", b"k", b"v"], b"-NOREPLICAS Not enough\r\n");
+        assert!(said(&[(4_000, newline), (4_001, refused)]).is_empty());
     }
 }

@@ -50,6 +50,7 @@ impl<I: Invariant> World<I> {
             since: Duration::ZERO,
             asked_at: Duration::ZERO,
             acked,
+            acked_at: Duration::ZERO,
             heard_at: Duration::ZERO,
         };
         self.cluster.nodes[NODE].replicas.insert(LINK, view);
