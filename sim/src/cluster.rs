@@ -49,6 +49,8 @@ pub struct Limits {
     pub stop_writes_on_bgsave_error: bool,
     /// `shutdown-timeout`; zero: replicas are not waited for.
     pub shutdown_timeout: Duration,
+    /// `databases`.
+    pub databases: u32,
 }
 
 impl From<&Config> for Limits {
@@ -73,6 +75,7 @@ impl From<&Config> for Limits {
             save_points: save_points(&config.save),
             stop_writes_on_bgsave_error: config.stop_writes_on_bgsave_error,
             shutdown_timeout: config.shutdown_timeout,
+            databases: config.databases,
         }
     }
 }
@@ -100,6 +103,7 @@ impl Default for Limits {
             save_points: save_points(&SavePoints::default()),
             stop_writes_on_bgsave_error: true,
             shutdown_timeout: Duration::from_secs(10),
+            databases: 16,
         }
     }
 }

@@ -171,7 +171,7 @@ impl Data {
         let node = &cluster.nodes[sight.node].name;
         let mut found = found.under("durability");
         let early = self.early.remove(&sight.node).unwrap_or_default();
-        let twin = Twin::empty().going_on(early);
+        let twin = Twin::empty(cluster.nodes[sight.node].limits.databases).going_on(early);
         self.nodes.insert(sight.node, twin);
         if !loaded {
             let removed = self.unlinked.contains(&sight.node);

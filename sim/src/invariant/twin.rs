@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::is_write;
-use crate::model::{Answer, Change, Entry, Expiry, Model};
+use crate::model::{Answer, Change, Entry, Expiry, Model, is_malformed};
 use crate::workload::client::reply_len;
 
 /// A command in `MULTI`: the database selected when it was sent, name and arguments.
@@ -38,6 +38,8 @@ pub(super) enum Effect {
 pub(super) struct Twin {
     /// `None`: lost, because a command unknown to the model changed the data.
     pub(super) model: Option<Model>,
+    /// How many databases the node has (`databases`).
+    databases: u32,
     /// Effects not yet carried by the stream.
     pub(super) pending: Vec<Effect>,
     /// Commands queued by clients in `MULTI`.
@@ -49,7 +51,8 @@ pub(super) struct Twin {
 fn words<A: AsRef<[u8]>>(args: &[A]) -> String {
     let shown = args.iter().take(4).map(AsRef::as_ref);
     let shown = shown.map(|arg| String::from_utf8_lossy(&arg[..arg.len().min(24)]));
-    shown.collect::<Vec<_>>().join(" ")
+    let shown = shown.collect::<Vec<_>>().join(" ");
+    if args.len() > 4 { shown + " ..." } else { shown }
 }
 
 /// Whether the node says that it does not execute the command at all: who may do what, and when,
@@ -61,9 +64,9 @@ fn is_refusal(reply: &[u8]) -> bool {
 }
 
 impl Twin {
-    /// Of a node without data.
-    pub(super) fn empty() -> Self {
-        Self { model: Some(Model::default()), ..Self::default() }
+    /// Of a node without data, that has so many databases.
+    pub(super) fn empty(databases: u32) -> Self {
+        Self { model: Some(Model::default()), databases, ..Self::default() }
     }
 
     /// With what clients have queued in `MULTI` while the data were loaded, as `early` saw it.
@@ -173,7 +176,10 @@ impl Twin {
             }
             return None;
         };
-        let (answer, changes) = model.run(db, args, now_ms, expiry, reply);
+        let (answer, changes) = match is_malformed(args, self.databases) {
+            true => (Answer::Refused, Vec::new()),
+            false => model.run(db, args, now_ms, expiry, reply),
+        };
         match answer {
             Answer::Exactly(expected) => {
                 if !expected.starts_with(b"-") {
@@ -186,12 +192,11 @@ impl Twin {
                     expected,
                 })
             }
-            Answer::Anything => {
-                if !reply.starts_with(b"-") {
-                    self.change(changes);
-                }
-                None
-            }
+            Answer::Refused => (!reply.starts_with(b"-")).then(|| Difference {
+                command: words(args),
+                answer: reply.to_vec(),
+                expected: b"-ERR".to_vec(),
+            }),
             Answer::Unknown => {
                 if is_write(args) && !reply.starts_with(b"-") {
                     self.lose();
@@ -240,7 +245,8 @@ impl Twin {
             let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
             let part = parts.next().unwrap_or_default();
             if args[0].eq_ignore_ascii_case(b"select") {
-                selected = std::str::from_utf8(args[1]).ok().and_then(|db| db.parse().ok());
+                let chosen = std::str::from_utf8(args[1]).ok().and_then(|db| db.parse().ok());
+                selected = chosen.filter(|_| part.starts_with(b"+")).or(selected);
                 continue;
             }
             let found = self.run(selected.unwrap_or(*db), &args, part, now_ms, expiry);
@@ -281,7 +287,7 @@ mod tests {
     #[test]
     fn a_transaction_may_not_succeed_when_a_watched_key_has_changed() {
         for (write, fine) in [("SET other 1", true), ("SET k 2", false), ("SET k 1", true)] {
-            let mut twin = Twin::empty();
+            let mut twin = Twin::empty(16);
             assert!(say(&mut twin, 1, "SET k 1", "+OK\r\n").is_none());
             assert!(say(&mut twin, 2, "WATCH k", "+OK\r\n").is_none());
             assert!(say(&mut twin, 1, write, "+OK\r\n").is_none());
@@ -293,7 +299,7 @@ mod tests {
 
     #[test]
     fn each_part_of_a_transaction_is_judged() {
-        let mut twin = Twin::empty();
+        let mut twin = Twin::empty(16);
         say(&mut twin, 1, "RPUSH l a b", "+QUEUED\r\n");
         say(&mut twin, 1, "LPOP l", "+QUEUED\r\n");
         let found = say(&mut twin, 1, "EXEC", "*2\r\n:2\r\n$1\r\nb\r\n").expect("a difference");
@@ -302,14 +308,29 @@ mod tests {
 
     #[test]
     fn an_error_that_the_model_does_not_expect_is_seen_and_a_refusal_is_not() {
-        let mut twin = Twin::empty();
+        let mut twin = Twin::empty(16);
         assert!(say(&mut twin, 1, "SET k 1", "-NOREPLICAS Not enough\r\n").is_none());
         assert!(say(&mut twin, 1, "LPUSH k 1", "-WRONGTYPE Operation\r\n").is_some());
     }
 
     #[test]
+    fn a_malformed_line_must_be_refused_and_changes_nothing() {
+        let mut twin = Twin::empty(16);
+        say(&mut twin, 1, "SET k 1", "+OK\r\n");
+        for line in ["FLUSHALL now", "SWAPDB 0 16", "GETEX k NOW", "BLPOP k soon", "ZADD k a b"] {
+            assert!(say(&mut twin, 1, line, "-ERR syntax error\r\n").is_none(), "{line}");
+            assert!(say(&mut twin, 1, line, "+OK\r\n").is_some(), "{line}");
+        }
+        assert!(say(&mut twin, 1, "GET k", "$1\r\n1\r\n").is_none());
+        say(&mut twin, 1, "SELECT 99", "+QUEUED\r\n");
+        say(&mut twin, 1, "GET k", "+QUEUED\r\n");
+        let reply = "*2\r\n-ERR DB index is out of range\r\n$1\r\n1\r\n";
+        assert!(say(&mut twin, 1, "EXEC", reply).is_none());
+    }
+
+    #[test]
     fn who_waits_is_not_disturbed_by_values_of_another_type() {
-        let mut twin = Twin::empty();
+        let mut twin = Twin::empty(16);
         say(&mut twin, 1, "SET a 1", "+OK\r\n");
         let nothing = "*-1\r\n";
         assert!(say(&mut twin, 2, "BLPOP a b 1", nothing).is_none());

@@ -14,7 +14,7 @@ impl Step<'_> {
         let (b"FUNCTION", [what, args @ ..]) = (name, args) else { return Ok(Answer::Unknown) };
         Ok(match (what.to_ascii_uppercase().as_slice(), args) {
             // Whether a text is a library is not for the model to say.
-            (b"LOAD", [.., _]) if self.reply.starts_with(b"-") => Answer::Anything,
+            (b"LOAD", [.., _]) if self.reply.starts_with(b"-") => Answer::Unknown,
             (b"LOAD", [.., code]) => match name_in(code) {
                 Some(name) => {
                     self.changes.push(Change::Keep(name.to_vec(), code.to_vec()));

@@ -86,19 +86,19 @@ impl Step<'_> {
             }
             (b"HINCRBY", [key, field, by]) => {
                 let (mut hash, at) = self.hash_at(key)?;
-                let Some(by) = number(by) else { return Ok(Answer::Anything) };
+                let Some(by) = number(by) else { return Ok(Answer::Unknown) };
                 let start = hash.get(*field).map_or(Some(0), |value| number(value));
                 let Some(start) = start else {
                     return Ok(error("ERR hash value is not an integer"));
                 };
-                let Some(sum) = start.checked_add(by) else { return Ok(Answer::Anything) };
+                let Some(sum) = start.checked_add(by) else { return Ok(Answer::Unknown) };
                 hash.insert(field.to_vec(), sum.to_string().into_bytes());
                 self.put(key, Data::Hash(hash), at);
                 integer(sum)
             }
             (b"HINCRBYFLOAT", [key, field, by]) => {
                 let (mut hash, at) = self.hash_at(key)?;
-                let Some(by) = real(by) else { return Ok(Answer::Anything) };
+                let Some(by) = real(by) else { return Ok(Answer::Unknown) };
                 let start = hash.get(*field).map_or(Some(0.0), |value| real(value));
                 let Some(start) = start else {
                     return Ok(error("ERR hash value is not a float"));

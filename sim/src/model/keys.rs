@@ -53,7 +53,7 @@ impl Step<'_> {
                     }
                     integer(i64::from(entry.is_some()))
                 }
-                None => Answer::Anything,
+                None => Answer::Unknown,
             },
             (b"FLUSHDB", _) => {
                 self.changes.push(Change::Clear(self.db));
@@ -70,7 +70,7 @@ impl Step<'_> {
                     self.changes.push(Change::Swap(a as u32, b as u32));
                     ok()
                 }
-                _ => Answer::Anything,
+                _ => Answer::Unknown,
             },
             _ => Answer::Unknown,
         })
@@ -100,7 +100,7 @@ impl Step<'_> {
             }
             let given = rest.next().and_then(|db| number(db)).and_then(|db| u32::try_from(db).ok());
             let Some(given) = given.filter(|_| option.eq_ignore_ascii_case(b"db")) else {
-                return Answer::Anything;
+                return Answer::Unknown;
             };
             db = given;
         }
@@ -117,14 +117,17 @@ impl Step<'_> {
 
     fn expire(&mut self, name: &[u8], key: &[u8], when: &[u8], conditions: &[&[u8]]) -> Answer {
         let Some(when) = number(when) else {
-            return Answer::Anything;
+            return Answer::Unknown;
+        };
+        let base = if name.ends_with(b"AT") { 0 } else { self.now_ms as i64 };
+        let unit = if name[0] == b'P' { 1 } else { 1000 };
+        let Some(at) = when.checked_mul(unit).and_then(|when| when.checked_add(base)) else {
+            let name = String::from_utf8_lossy(name).to_lowercase();
+            return error(&format!("ERR invalid expire time in '{name}' command"));
         };
         let Some(entry) = self.live(key).cloned() else {
             return integer(0);
         };
-        let base = if name.ends_with(b"AT") { 0 } else { self.now_ms as i64 };
-        let unit = if name[0] == b'P' { 1 } else { 1000 };
-        let at = base + when * unit;
         let old = entry.expiry_ms.map(|old| old as i64);
         for condition in conditions {
             let allowed = match condition.to_ascii_uppercase().as_slice() {
@@ -132,7 +135,7 @@ impl Step<'_> {
                 b"XX" => old.is_some(),
                 b"GT" => old.is_some_and(|old| at > old),
                 b"LT" => old.is_none_or(|old| at < old),
-                _ => return Answer::Anything,
+                _ => return Answer::Unknown,
             };
             if !allowed {
                 return integer(0);

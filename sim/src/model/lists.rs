@@ -39,13 +39,13 @@ impl Step<'_> {
             (b"LLEN", [key]) => Ok(count(self.list_at(key)?.map_or(0, |(list, _)| list.len()))),
             (b"LRANGE", [key, start, stop]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (list, _) = self.copy_of_list(key)?;
                 Ok(array(list.range(reply::span(list.len(), start, stop))))
             }
             (b"LINDEX", [key, index]) => {
-                let Some(index) = number(index) else { return Ok(Answer::Anything) };
+                let Some(index) = number(index) else { return Ok(Answer::Unknown) };
                 let (list, _) = self.copy_of_list(key)?;
                 let element = list.get(reply::span(list.len(), index, index).start);
                 let inside = !reply::span(list.len(), index, index).is_empty();
@@ -71,7 +71,7 @@ impl Step<'_> {
             }
             (b"LPOP" | b"RPOP", [key, many]) => {
                 let Some(many) = number(many).and_then(|n| usize::try_from(n).ok()) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (mut list, at) = self.copy_of_list(key)?;
                 if list.is_empty() {
@@ -87,7 +87,7 @@ impl Step<'_> {
             (b"LSET", [key, index, element]) => self.set_element(key, index, element),
             (b"LTRIM", [key, start, stop]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (list, at) = self.copy_of_list(key)?;
                 if !list.is_empty() {
@@ -135,17 +135,17 @@ impl Step<'_> {
     /// `numkeys key ... LEFT|RIGHT [COUNT count]`: from the first of the lists that is there.
     fn pop_many(&mut self, many: &[u8], rest: &[&[u8]]) -> Outcome {
         let Some(many) = number(many).and_then(|n| usize::try_from(n).ok()) else {
-            return Ok(Answer::Anything);
+            return Ok(Answer::Unknown);
         };
         let Some((keys, [end, options @ ..])) = rest.split_at_checked(many) else {
-            return Ok(Answer::Anything);
+            return Ok(Answer::Unknown);
         };
         let most = match options {
             [] => Some(1),
             [_, most] => number(most).and_then(|n| usize::try_from(n).ok()),
             _ => None,
         };
-        let Some(most) = most else { return Ok(Answer::Anything) };
+        let Some(most) = most else { return Ok(Answer::Unknown) };
         for key in self.waited_for(keys, |value| matches!(value, Data::List(_))) {
             let (mut list, at) = self.copy_of_list(key)?;
             let taken: Vec<_> = (0..most).map_while(|_| pop(&mut list, is_head(end))).collect();
@@ -198,7 +198,7 @@ impl Step<'_> {
     }
 
     fn set_element(&mut self, key: &[u8], index: &[u8], element: &[u8]) -> Outcome {
-        let Some(index) = number(index) else { return Ok(Answer::Anything) };
+        let Some(index) = number(index) else { return Ok(Answer::Unknown) };
         let (mut list, at) = self.copy_of_list(key)?;
         if list.is_empty() {
             return Ok(error("ERR no such key"));
@@ -214,7 +214,7 @@ impl Step<'_> {
     }
 
     fn remove_elements(&mut self, key: &[u8], limit: &[u8], element: &[u8]) -> Outcome {
-        let Some(limit) = number(limit) else { return Ok(Answer::Anything) };
+        let Some(limit) = number(limit) else { return Ok(Answer::Unknown) };
         let (list, at) = self.copy_of_list(key)?;
         let most = if limit == 0 { usize::MAX } else { limit.unsigned_abs() as usize };
         let mut gone = 0;

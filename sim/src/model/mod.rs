@@ -18,6 +18,7 @@ mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
+mod syntax;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ use replisim::keyspace::digest;
 pub use data::{Data, Stream};
 pub use reply::Answer;
 use reply::{integer, number, ok};
+pub use syntax::is_malformed;
 
 /// One key's value and deadline (ms since 1970).
 #[derive(Debug, Clone, PartialEq)]

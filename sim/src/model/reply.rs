@@ -5,8 +5,8 @@
 pub enum Answer {
     /// The reply must be exactly this RESP.
     Exactly(Vec<u8>),
-    /// The command changes data in a known way, its reply is not judged.
-    Anything,
+    /// The command line is none: it must be refused, in whatever words.
+    Refused,
     /// The model does not know this command.
     Unknown,
 }
@@ -71,7 +71,7 @@ pub(super) fn array<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Answ
 
 /// A key, and what was taken from it.
 pub(super) fn taken_from(key: &[u8], taken: &Answer) -> Answer {
-    let Answer::Exactly(taken) = taken else { return Answer::Anything };
+    let Answer::Exactly(taken) = taken else { return Answer::Unknown };
     let mut out = b"*2\r\n".to_vec();
     push_bulk(&mut out, Some(key));
     out.extend_from_slice(taken);

@@ -114,7 +114,7 @@ impl Step<'_> {
     /// `SPOP key count`: which members went, the node says.
     fn pop_members(&mut self, key: &[u8], many: &[u8]) -> Outcome {
         let Some(many) = number(many).and_then(|n| usize::try_from(n).ok()) else {
-            return Ok(Answer::Anything);
+            return Ok(Answer::Unknown);
         };
         let (mut set, at) = self.set_at(key)?;
         let wanted = many.min(set.len());

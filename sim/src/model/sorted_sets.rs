@@ -50,7 +50,7 @@ impl Step<'_> {
             }
             (b"ZRANGE", [key, start, stop, scores @ ..]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (set, _) = self.scores_at(key)?;
                 let all = ranked(&set);
@@ -58,14 +58,15 @@ impl Step<'_> {
                 match scores {
                     [] => array(chosen.map(|(member, _)| member)),
                     [word] if word.eq_ignore_ascii_case(b"withscores") => with_scores(chosen),
-                    _ => Answer::Anything,
+                    _ => Answer::Unknown,
                 }
             }
             (b"ZADD", [key, rest @ ..]) => self.add_scores(key, rest)?,
             (b"ZINCRBY", [key, by, member]) => {
                 let (mut set, at) = self.scores_at(key)?;
-                let Some(by) = real(by) else { return Ok(Answer::Anything) };
-                let sum = set.get(*member).copied().unwrap_or(0.0) + by;
+                let Some(by) = real(by) else { return Ok(Answer::Unknown) };
+                // A new member gets it as it is: of -0 no 0 is made.
+                let sum = set.get(*member).map_or(by, |score| score + by);
                 set.insert(member.to_vec(), sum);
                 self.put(key, Data::SortedSet(set), at);
                 bulk(Some(&real_text(sum)))
@@ -80,7 +81,7 @@ impl Step<'_> {
             }
             (b"ZREMRANGEBYRANK", [key, start, stop]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (set, at) = self.scores_at(key)?;
                 let all = ranked(&set);
@@ -100,7 +101,7 @@ impl Step<'_> {
             (b"ZPOPMIN" | b"ZPOPMAX", [key, many @ ..]) => {
                 let many = many.first().map_or(Some(1), |many| number(many));
                 let Some(many) = many.and_then(|n| usize::try_from(n).ok()) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let taken = self.pop_scores(key, name == b"ZPOPMIN", many)?;
                 with_scores(taken.iter().map(|(member, score)| (member, *score)))
@@ -123,12 +124,12 @@ impl Step<'_> {
             }
             (b"ZCOUNT", [key, least, most]) => {
                 let (set, _) = self.scores_at(key)?;
-                let Some(inside) = between(least, most) else { return Ok(Answer::Anything) };
+                let Some(inside) = between(least, most) else { return Ok(Answer::Unknown) };
                 count(set.values().filter(|score| inside(**score)).count())
             }
             (b"ZREMRANGEBYSCORE", [key, least, most]) => {
                 let (mut set, at) = self.scores_at(key)?;
-                let Some(inside) = between(least, most) else { return Ok(Answer::Anything) };
+                let Some(inside) = between(least, most) else { return Ok(Answer::Unknown) };
                 let before = set.len();
                 set.retain(|_, score| !inside(*score));
                 let gone = before - set.len();
@@ -139,7 +140,7 @@ impl Step<'_> {
             }
             (b"ZRANGESTORE", [to, from, start, stop]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let (set, _) = self.scores_at(from)?;
                 let all = ranked(&set);
@@ -178,11 +179,11 @@ impl Step<'_> {
             || pairs.is_empty()
             || !pairs.len().is_multiple_of(2)
         {
-            return Ok(Answer::Anything);
+            return Ok(Answer::Unknown);
         }
         let (mut added, mut changed) = (0, 0);
         for pair in pairs.chunks(2) {
-            let Some(score) = real(pair[0]) else { return Ok(Answer::Anything) };
+            let Some(score) = real(pair[0]) else { return Ok(Answer::Unknown) };
             let old = set.get(pair[1]).copied();
             let allowed = match old {
                 None => !has(b"XX"),

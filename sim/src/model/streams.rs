@@ -15,6 +15,13 @@ fn parse(text: &[u8]) -> Option<Id> {
     Some((ms.parse().ok()?, seq.parse().ok()?))
 }
 
+/// Whether an entry can get this id; a millisecond alone, or words not known here, are left out.
+fn is_new_id(wanted: &[u8]) -> bool {
+    let is_number = |text: &[u8]| number(text).is_some_and(|ms| ms >= 0);
+    let given = || parse(wanted).is_some_and(|id| id > (0, 0));
+    wanted == b"*" || wanted.strip_suffix(b"-*").map_or_else(given, is_number)
+}
+
 fn text((ms, seq): Id) -> Vec<u8> {
     format!("{ms}-{seq}").into_bytes()
 }
@@ -78,7 +85,7 @@ impl Step<'_> {
             (b"XDEL", [key, ids @ ..]) if !ids.is_empty() => {
                 let (Some(mut stream), at) = self.stream_at(key)? else { return Ok(count(0)) };
                 let Some(ids) = ids.iter().map(|id| parse(id)).collect::<Option<Vec<_>>>() else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let there = |id: &Id| stream.entries.remove(id).is_some();
                 let gone: Vec<Id> = ids.into_iter().filter(there).collect();
@@ -89,10 +96,10 @@ impl Step<'_> {
                 count(gone.len())
             }
             (b"XTRIM", [key, what @ (b"MAXLEN" | b"MINID"), limit]) => {
-                let (Some(mut stream), at) = self.stream_at(key)? else { return Ok(count(0)) };
                 let Some(limit) = Limit::parse(what, limit) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
+                let (Some(mut stream), at) = self.stream_at(key)? else { return Ok(count(0)) };
                 let gone = limit.apply(&mut stream);
                 if gone > 0 {
                     self.put(key, Data::Stream(stream), at);
@@ -117,6 +124,9 @@ impl Step<'_> {
             rest => (None, rest),
         };
         let [wanted, fields @ ..] = rest else { return Ok(Answer::Unknown) };
+        if fields.is_empty() || !fields.len().is_multiple_of(2) || !is_new_id(wanted) {
+            return Ok(Answer::Unknown);
+        }
         let (stream, at) = self.stream_at(key)?;
         if stream.is_none() && !make {
             return Ok(bulk(None));
@@ -141,10 +151,10 @@ impl Step<'_> {
     fn id_of(&self, wanted: &[u8], last: Id) -> Option<Id> {
         if wanted == b"*" {
             let now = (self.now_ms, 0);
-            return Some(if now > last { now } else { (last.0, last.1 + 1) });
+            return if now > last { Some(now) } else { Some((last.0, last.1.checked_add(1)?)) };
         }
         let Some(ms) = wanted.strip_suffix(b"-*") else { return parse(wanted) };
         let ms = std::str::from_utf8(ms).ok()?.parse().ok()?;
-        Some((ms, if ms == last.0 { last.1 + 1 } else { 0 }))
+        Some((ms, if ms == last.0 { last.1.checked_add(1)? } else { 0 }))
     }
 }

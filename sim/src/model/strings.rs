@@ -5,6 +5,9 @@ use super::{Data, Entry, Expiry, Outcome, Step, integer, number, ok, reply};
 
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
+/// A string that grows beyond this is not followed: Redis refuses it at `proto-max-bulk-len`.
+const MOST_BYTES: usize = 1 << 29;
+
 /// A string and its deadline.
 type Text<'a> = (&'a Vec<u8>, Option<u64>);
 
@@ -12,6 +15,12 @@ type Text<'a> = (&'a Vec<u8>, Option<u64>);
 fn place_of_bit(at: &[u8]) -> Option<(usize, u8)> {
     let at = number(at).and_then(|at| usize::try_from(at).ok()).filter(|at| *at < 1 << 20)?;
     Some((at / 8, 0x80 >> (at % 8)))
+}
+
+/// A number that C reads, and that this model does not reckon with.
+fn is_no_finite(text: &[u8]) -> bool {
+    let text = std::str::from_utf8(text).unwrap_or_default().to_ascii_lowercase();
+    text.parse().is_ok_and(|number: f64| !number.is_finite()) || text.contains("0x")
 }
 
 impl Step<'_> {
@@ -37,7 +46,7 @@ impl Step<'_> {
             (b"STRLEN", [key]) => Ok(count(self.text(key)?.map_or(0, |(text, _)| text.len()))),
             (b"GETRANGE", [key, start, stop]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
-                    return Ok(Answer::Anything);
+                    return Ok(Answer::Unknown);
                 };
                 let text = self.text(key)?.map_or(&[][..], |(text, _)| text.as_slice());
                 Ok(bulk(Some(&text[reply::span(text.len(), start, stop)])))
@@ -81,7 +90,7 @@ impl Step<'_> {
             }
             (b"SETBIT", [key, at, bit @ (b"0" | b"1")]) => self.set_bit(key, at, *bit == b"1"),
             (b"GETBIT", [key, at]) => {
-                let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Anything) };
+                let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Unknown) };
                 let text = self.text(key)?.map_or(&[][..], |(text, _)| text.as_slice());
                 Ok(integer(i64::from(text.get(byte).is_some_and(|byte| byte & mask != 0))))
             }
@@ -98,6 +107,9 @@ impl Step<'_> {
             },
             (b"INCRBYFLOAT", [key, by]) => {
                 let (text, expiry_ms) = self.copy_of_text(key)?;
+                if is_no_finite(by) || is_no_finite(&text) {
+                    return Ok(Answer::Unknown);
+                }
                 // An empty string is no number, as no key is 0.
                 let start = if self.live(key).is_none() { Some(0.0) } else { real(&text) };
                 let (Some(start), Some(by)) = (start, real(by)) else {
@@ -124,6 +136,10 @@ impl Step<'_> {
                 Ok(answer)
             }
             (b"DEBUG", [what, count, options @ ..]) if what.eq_ignore_ascii_case(b"populate") => {
+                let is_count = |word: &[u8]| number(word).is_some_and(|it| it >= 0);
+                if !is_count(count) || !options.get(1).is_none_or(|size| is_count(size)) {
+                    return Ok(Answer::Unknown);
+                }
                 self.populate(number(count).unwrap_or(0), options);
                 Ok(ok())
             }
@@ -142,7 +158,7 @@ impl Step<'_> {
     }
 
     fn set_bit(&mut self, key: &[u8], at: &[u8], on: bool) -> Outcome {
-        let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Anything) };
+        let Some((byte, mask)) = place_of_bit(at) else { return Ok(Answer::Unknown) };
         let (mut text, expiry_ms) = self.copy_of_text(key)?;
         text.resize(text.len().max(byte + 1), 0);
         let before = text[byte] & mask != 0;
@@ -152,8 +168,9 @@ impl Step<'_> {
     }
 
     fn set_range(&mut self, key: &[u8], at: &[u8], piece: &[u8]) -> Outcome {
-        let Some(at) = number(at).and_then(|at| usize::try_from(at).ok()) else {
-            return Ok(Answer::Anything);
+        let within = |at: &usize| *at < MOST_BYTES - piece.len().min(MOST_BYTES);
+        let Some(at) = number(at).and_then(|at| usize::try_from(at).ok()).filter(within) else {
+            return Ok(Answer::Unknown);
         };
         let (mut text, expiry_ms) = self.copy_of_text(key)?;
         if piece.is_empty() {
@@ -194,10 +211,10 @@ impl Step<'_> {
                 b"KEEPTTL" => expiry_ms = old.as_ref().and_then(|e| e.expiry_ms),
                 unit => {
                     let Some(when) = rest.next().and_then(|n| number(n)) else {
-                        return Ok(Answer::Anything);
+                        return Ok(Answer::Unknown);
                     };
                     let Some(at) = self.deadline(unit, when) else {
-                        return Ok(Answer::Anything);
+                        return Ok(Answer::Unknown);
                     };
                     expiry_ms = Some(at);
                 }
@@ -225,14 +242,14 @@ impl Step<'_> {
             (Some(b"PERSIST"), _) if old.is_none() => {}
             (Some(b"PERSIST"), _) => self.put_text(key, text, None),
             (Some(unit), Some(when)) => match self.deadline(unit, when) {
-                None => return Ok(Answer::Anything),
+                None => return Ok(Answer::Unknown),
                 Some(at) if unit.ends_with(b"AT") && at <= self.now_ms => match self.expiry {
                     Expiry::Delete => self.remove(key),
                     Expiry::Hide => self.put_text(key, text, Some(at)),
                 },
                 Some(at) => self.put_text(key, text, Some(at)),
             },
-            _ => return Ok(Answer::Anything),
+            _ => return Ok(Answer::Unknown),
         }
         Ok(answer)
     }
@@ -241,9 +258,9 @@ impl Step<'_> {
     fn deadline(&self, unit: &[u8], when: i64) -> Option<u64> {
         let when = u64::try_from(when).ok().filter(|when| *when > 0)?;
         match unit {
-            b"EX" => Some(self.now_ms + when * 1000),
-            b"PX" => Some(self.now_ms + when),
-            b"EXAT" => Some(when * 1000),
+            b"EX" => self.now_ms.checked_add(when.checked_mul(1000)?),
+            b"PX" => self.now_ms.checked_add(when),
+            b"EXAT" => when.checked_mul(1000),
             b"PXAT" => Some(when),
             _ => None,
         }
