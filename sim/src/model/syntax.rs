@@ -86,8 +86,11 @@ fn set_options(options: &[&[u8]], alone: &[&str]) -> bool {
     let mut rest = options.iter();
     let mut seen: Vec<Vec<u8>> = Vec::new();
     while let Some(option) = rest.next() {
-        let is_time = is_one_of(option, &["ex", "px", "exat", "pxat"]);
-        if !is_time && !is_one_of(option, alone) || is_time && rest.next().is_none() {
+        let known = match is_one_of(option, &["ex", "px", "exat", "pxat"]) {
+            true => rest.next().is_some(),
+            false => is_one_of(option, alone),
+        };
+        if !known {
             return false;
         }
         let option = option.to_ascii_lowercase();
