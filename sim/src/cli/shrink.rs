@@ -90,8 +90,9 @@ pub(super) fn shrink(args: &ShrinkArgs, run: RunFn) -> Result<ExitCode, Stop> {
     let begun = now();
     let flags = Arc::new(Flags::default());
     watch_interrupt(&flags)?;
-    let scenario = crate::scenario::load(&args.file)
-        .map_err(|p| Stop::Usage(format!("\n{}", p.render(true))))?;
+    let scenario = crate::scenario::load(&args.file).map_err(|problems| {
+        Stop::Usage(format!("{} is no scenario\n{}", args.file.display(), problems.render(true)))
+    })?;
     let out = args.out.clone().unwrap_or_else(|| args.file.with_extension("shrunk.toml"));
     // Better now than after an hour.
     capsule::writable(&out).map_err(Stop::Usage)?;

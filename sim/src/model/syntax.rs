@@ -127,13 +127,15 @@ fn scores(rest: &[&[u8]]) -> bool {
     let is_option = |word: &&&[u8]| is_one_of(word, &["nx", "xx", "gt", "lt", "ch", "incr"]);
     let (options, pairs) = rest.split_at(rest.iter().take_while(is_option).count());
     let has = |word: &str| options.iter().any(|other| is_one_of(other, &[word]));
-    let exclusive =
-        [has("nx") && has("xx"), has("nx") && (has("gt") || has("lt")), has("gt") && has("lt")];
+    let contradictions = [
+        has("nx") && has("xx"),
+        has("nx") && (has("gt") || has("lt")),
+        has("gt") && has("lt"),
+        has("incr") && pairs.len() > 2,
+    ];
     let is_whole = !pairs.is_empty() && pairs.len().is_multiple_of(2);
-    is_whole
-        && !exclusive.contains(&true)
-        && !(has("incr") && pairs.len() > 2)
-        && !pairs.iter().step_by(2).any(|score| is_no_real(score))
+    let are_scores = pairs.iter().step_by(2).all(|score| !is_no_real(score));
+    is_whole && are_scores && !contradictions.contains(&true)
 }
 
 #[cfg(test)]
