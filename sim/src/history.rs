@@ -7,6 +7,7 @@
 //!
 //! Must never: forget a byte while a run lasts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use replisim::event::Digest;
@@ -133,22 +134,22 @@ impl Histories {
     }
 
     /// The bytes `(from, to]` of a history, through its ancestors; `None` if not all were seen.
-    pub fn bytes(&self, id: ReplicationId, from: Offset, to: Offset) -> Option<Vec<u8>> {
+    pub fn bytes(&self, id: ReplicationId, from: Offset, to: Offset) -> Option<Cow<'_, [u8]>> {
         let history = self.by_id.get(&id)?;
         if to > history.end() || from > to {
             return None;
         }
-        let mut bytes = Vec::new();
-        if from < history.base {
-            let (parent, branch) = history.parent?;
-            bytes = self.bytes(parent, from, branch.min(to))?;
+        if from >= history.base {
+            let start = from.since(history.base) as usize;
+            let end = to.since(history.base) as usize;
+            return Some(Cow::Borrowed(&history.bytes[start..end]));
         }
-        let start = from.max(history.base).since(history.base) as usize;
-        let end = to.since(history.base) as usize;
-        if end > start {
-            bytes.extend_from_slice(&history.bytes[start..end]);
+        let (parent, branch) = history.parent?;
+        let mut bytes = self.bytes(parent, from, branch.min(to))?.into_owned();
+        if to > history.base {
+            bytes.extend_from_slice(&history.bytes[..to.since(history.base) as usize]);
         }
-        Some(bytes)
+        Some(Cow::Owned(bytes))
     }
 
     /// Digest of the dataset at a position, where a write of its master ended there.

@@ -91,6 +91,10 @@ impl Held {
     }
 
     fn ordered(&mut self, at: Duration, args: &[&[u8]]) {
+        const ORDERS: [&[u8]; 5] = [b"failover", b"shutdown", b"save", b"debug", b"client"];
+        if !ORDERS.iter().any(|order| order.eq_ignore_ascii_case(args[0])) {
+            return;
+        }
         let words: Vec<String> =
             args.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

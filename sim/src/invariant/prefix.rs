@@ -44,7 +44,7 @@ impl Invariant for Prefix {
                 node,
                 format!("applied bytes {from}..{offset} of id {id}, which nobody wrote"),
             ),
-            Some(written) if written != *bytes => found.violation(
+            Some(written) if *written != **bytes => found.violation(
                 node,
                 format!("bytes {from}..{offset} of id {id} differ from those its master wrote"),
             ),

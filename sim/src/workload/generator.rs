@@ -194,8 +194,9 @@ impl Generator {
         let mut value = format!("{}.{}.", self.name, self.written).into_bytes();
         while value.len() < length {
             let word = self.rng.next_u64();
-            let digits = (0..16).map(|i| HEX[(word >> (60 - 4 * i)) as usize & 15]);
-            value.extend(digits);
+            let digits: [u8; 16] =
+                std::array::from_fn(|i| HEX[(word >> (60 - 4 * i)) as usize & 15]);
+            value.extend_from_slice(&digits);
         }
         value.truncate(length.max(1));
         value

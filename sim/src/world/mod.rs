@@ -188,7 +188,8 @@ impl World {
     /// The host of this name, in any case, or with this address.
     pub fn host(&self, name: &str) -> Result<HostId, NoSuchHost> {
         let state = self.0.state.borrow();
-        if let Some(id) = state.by_name.get(&name.to_ascii_lowercase()) {
+        let known = state.by_name.get(name);
+        if let Some(id) = known.or_else(|| state.by_name.get(&name.to_ascii_lowercase())) {
             return Ok(*id);
         }
         name.parse::<IpAddr>()
