@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use redis::ErrorKind;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use support::{Program, Server, fill, free_port, query_on, wait_until};
 
 fn replica_of(master: &Server) -> String {
@@ -351,6 +351,22 @@ fn the_port_can_be_changed() {
         std::net::TcpStream::connect(("127.0.0.1", old_port)).is_err()
     });
     assert_eq!(query_on::<String>(&mut connection, &["PING"]).unwrap(), "PONG");
+}
+
+/// As on a full disk: a save fails, the server goes on.
+#[test]
+fn a_file_that_may_not_grow_fails_a_save_and_no_more() {
+    let mut server = Server::start(Program::Ours, &[]);
+    let limit = Rlimit { current: Some(64 * 1024), maximum: Some(64 * 1024) };
+    prlimit(Some(Pid::from_raw(server.process_id() as i32).unwrap()), Resource::Fsize, limit)
+        .unwrap();
+    server.query::<()>(&["CONFIG", "SET", "rdbcompression", "no"]);
+    server.query::<()>(&["SET", "big", &"x".repeat(1 << 20)]);
+    assert!(server.try_query::<()>(&["SAVE"]).is_err());
+    server.query::<()>(&["BGSAVE"]);
+    wait_until("the save is over", || server.info("rdb_bgsave_in_progress") == "0");
+    assert_eq!(server.info("rdb_last_bgsave_status"), "err");
+    server.terminate();
 }
 
 #[test]

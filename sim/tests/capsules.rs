@@ -161,7 +161,9 @@ fn nonsense_is_no_capsule() {
         assert!(errors.contains(told), "{file}: {errors}");
     }
     for file in ["bad.toml", "bytes.toml", "nowhere/x.toml"] {
-        assert_eq!(replisim(&folder, &["shrink", file]).0, 2, "{file}");
+        let (code, _, errors) = replisim(&folder, &["shrink", file]);
+        assert_eq!(code, 2, "{file}");
+        assert!(errors.starts_with(&format!("error: {file} is no scenario")), "{errors}");
     }
 }
 

@@ -77,6 +77,11 @@ fn missing_title_and_nodes() {
 }
 
 #[test]
+fn title_of_two_lines() {
+    insta::assert_snapshot!(check("title_of_two_lines", "title = \"a\\nb\"\n[nodes.m1]\n"));
+}
+
+#[test]
 fn missing_file() {
     insta::assert_snapshot!(replisim(&["run", "scenarios/partial-resync/short-cat.toml"]));
     insta::assert_snapshot!(replisim(&["run", "short-cut"]));

@@ -236,6 +236,10 @@ fn shutdown_signal() -> Result<impl Future<Output = &'static str>> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     // Listening is enough to ignore it, as Redis does: the terminal may go.
     let hang_up = listen(SignalKind::hangup())?;
+    // So that a file that may not grow any more (`ulimit -f`) is an error of that write, like a
+    // full disk, and not the end of the process. Handlers stay when their listener goes.
+    const SIGXFSZ: i32 = 25;
+    drop(listen(SignalKind::from_raw(SIGXFSZ))?);
     Ok(async move {
         let name = tokio::select! {
             biased;

@@ -72,17 +72,39 @@ pub fn deadline_ms(ctx: &Ctx<'_>, millis: &[u8]) -> Result<Option<Duration>, Com
 /// (timeout.c `getTimeoutFromObjectOrReply`).
 pub fn deadline(ctx: &Ctx<'_>, seconds: &[u8]) -> Result<Option<Duration>, CommandError> {
     let other = |text: &str| CommandError::Other(text.into());
-    let seconds = match LongDouble::parse(seconds) {
-        Some(Parsed::Finite(seconds)) => seconds.to_string().parse().unwrap_or(f64::INFINITY),
-        Some(Parsed::Infinite) => f64::INFINITY,
+    let millis = match LongDouble::parse(seconds) {
+        Some(Parsed::Finite(seconds)) => whole_millis(&seconds.to_string()),
+        Some(Parsed::Infinite) => None,
         None => return Err(other("timeout is not a float or out of range")),
     };
-    let millis = (seconds * 1000.0).ceil();
     // Past the range 7.0.15 overflows, and takes what comes of it for negative.
-    if seconds < 0.0 || millis >= 9_223_372_036_854_775_807.0 {
-        return Err(other("timeout is negative"));
-    }
-    // Not negative and in range by the checks above.
-    let millis = millis as u64;
+    let millis = millis.ok_or_else(|| other("timeout is negative"))?;
     Ok((millis > 0).then(|| ctx.now.mono.saturating_add(Duration::from_millis(millis))))
+}
+
+/// Seconds, as decimal digits, in milliseconds and rounded up; `None` if negative or out of range.
+fn whole_millis(seconds: &str) -> Option<u64> {
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let whole: i64 = whole.parse().ok().filter(|_| !seconds.starts_with('-'))?;
+    let thousandths: i64 = format!("{fraction:0<3.3}").parse().ok()?;
+    let is_more = fraction.bytes().skip(3).any(|digit| digit != b'0');
+    let millis = whole.checked_mul(1000)?.checked_add(thousandths + i64::from(is_more))?;
+    u64::try_from(millis).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_millis;
+
+    #[test]
+    fn a_time_to_wait_is_exact_up_to_the_last_millisecond() {
+        assert_eq!(whole_millis("0"), Some(0));
+        assert_eq!(whole_millis("1.5"), Some(1500));
+        assert_eq!(whole_millis("0.0001"), Some(1), "rounded up");
+        assert_eq!(whole_millis("9223372036854775"), Some(9_223_372_036_854_775_000));
+        assert_eq!(whole_millis("9223372036854775.807"), Some(i64::MAX as u64));
+        assert_eq!(whole_millis("9223372036854775.808"), None);
+        assert_eq!(whole_millis("9223372036854775807"), None);
+        assert_eq!(whole_millis("-0.5"), None);
+    }
 }

@@ -1,8 +1,9 @@
 //! `MODULE`: none is loaded, and none can be. And `LOLWUT`, which tells the version.
 
 use super::admin::{Subcommand, error, help, node, row, subcommand};
+use super::number::parse_i64;
 use super::table::{Command, Flags, Group};
-use super::{Args, Outcome};
+use super::{Args, CommandError, Outcome};
 use crate::REDIS_VERSION;
 use crate::env::Now;
 use crate::node::{ClientId, Node};
@@ -39,8 +40,21 @@ fn module(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     Ok(())
 }
 
-/// Art is left to the original.
-fn lolwut(node: &mut Node, _: Now, id: ClientId, _: &Args<'_>) -> Outcome {
+/// Art is left to the original; what it refuses is refused: the pieces of 5 and 6 take numbers.
+fn lolwut(node: &mut Node, _: Now, id: ClientId, args: &Args<'_>) -> Outcome {
+    if let [_, word, version, sizes @ ..] = args
+        && word.eq_ignore_ascii_case(b"version")
+    {
+        let number = |word: &[u8]| parse_i64(word).ok_or(CommandError::NotInteger);
+        let most = match number(version)? {
+            5 => 3,
+            6 => 2,
+            _ => 0,
+        };
+        for size in sizes.iter().take(most) {
+            number(size)?;
+        }
+    }
     let text = format!("Redis ver. {}\n", REDIS_VERSION);
     node.reply(id, |reply| reply.bulk(&text));
     Ok(())

@@ -330,6 +330,10 @@ pub(super) fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     // From here on, not only once the thread has come to it.
     let (mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
+        // So that a file that may not grow any more (`ulimit -f`) is told like a full disk, and is
+        // not the end of the process. Handlers stay when their listener goes.
+        const SIGXFSZ: i32 = 25;
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {

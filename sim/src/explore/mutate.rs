@@ -36,7 +36,7 @@ pub(super) fn child(
         let dice = &mut Dice::new(seed, &format!("mutation {number}"));
         let mut world = first.clone();
         world.name = format!("guided/{seed}");
-        world.title = format!("Varied by seed {seed}");
+        world.title = format!("Varied by seed {seed}").into();
         let changes = dice.magnitude(1, 12);
         for _ in 0..changes {
             let other = if dice.chance(0.5) { second } else { &donor };

@@ -17,7 +17,7 @@ pub struct ScenarioBuilder {
 impl Scenario {
     /// Begins a scenario with the given name, which is its title until one is set.
     pub fn builder(name: &str) -> ScenarioBuilder {
-        let scenario = Self { name: name.to_owned(), title: name.to_owned(), ..Self::default() };
+        let scenario = Self { name: name.to_owned(), title: name.into(), ..Self::default() };
         ScenarioBuilder { scenario, mistakes: Vec::new() }
     }
 }
@@ -44,7 +44,7 @@ impl ScenarioBuilder {
     /// The one line that says what happens.
     #[must_use]
     pub fn title(mut self, title: &str) -> Self {
-        title.clone_into(&mut self.scenario.title);
+        self.scenario.title = title.into();
         self
     }
 

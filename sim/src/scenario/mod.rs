@@ -70,7 +70,7 @@ pub struct Scenario {
     #[serde(skip)]
     pub name: String,
     /// One line that says what happens.
-    pub title: String,
+    pub title: Spot<String>,
     /// Prose: what the scenario teaches.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,

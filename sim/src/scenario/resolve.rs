@@ -303,7 +303,7 @@ impl Scenario {
         let duration = self.run.duration.as_deref().copied().unwrap_or(DEFAULT_DURATION).0;
         ResolvedScenario {
             name: self.name.clone(),
-            title: self.title.clone(),
+            title: self.title.to_string(),
             about: self.about.clone(),
             seed,
             nodes: nodes.collect(),

@@ -83,7 +83,8 @@ impl Check<'_> {
     fn title(&mut self) {
         let title = self.scenario.title.trim();
         if title.is_empty() || title.contains('\n') {
-            let problem = Diagnostic::whole("`title` is to be one line");
+            let title = &self.scenario.title;
+            let problem = Diagnostic::new("`title` is to be one line", title.span(), "not one");
             self.problems.push(problem.help("prose goes into `about`"));
         }
     }

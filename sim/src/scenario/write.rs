@@ -57,7 +57,7 @@ impl ResolvedScenario {
         };
         Scenario {
             name: self.name.clone(),
-            title: self.title.clone(),
+            title: self.title.clone().into(),
             about: self.about.clone(),
             nodes: self
                 .nodes

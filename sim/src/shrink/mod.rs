@@ -174,7 +174,8 @@ fn finish(
             second: report.headline().unwrap_or_else(|| "it passed".to_owned()),
         });
     }
-    (scenario.title, scenario.about) = prose(&report, original);
+    let (title, about) = prose(&report, original);
+    (scenario.title, scenario.about) = (title.into(), about);
     scenario.capsule = Some(capsule::section(origin(original), &report));
     let text = scenario.to_toml().map_err(|error| failed(error.to_string()))?;
     let after = extent(&best);
