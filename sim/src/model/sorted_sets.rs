@@ -48,6 +48,12 @@ impl Step<'_> {
                 let score = self.scores_at(key)?.0.get(*member).map(|score| real_text(*score));
                 bulk(score.as_deref())
             }
+            (b"ZRANGE", [_, _, _, options @ ..])
+                if !matches!(options, [] | [_])
+                    || options.iter().any(|word| !word.eq_ignore_ascii_case(b"withscores")) =>
+            {
+                Answer::Unknown
+            }
             (b"ZRANGE", [key, start, stop, scores @ ..]) => {
                 let (Some(start), Some(stop)) = (number(start), number(stop)) else {
                     return Ok(Answer::Unknown);

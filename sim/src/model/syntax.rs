@@ -39,7 +39,9 @@ pub fn is_malformed(args: &[&[u8]], databases: u32) -> bool {
         (b"HINCRBYFLOAT", [_, _, by]) | (b"ZINCRBY", [_, by, _]) => is_no_real(by),
         (b"ZADD", [_, rest @ ..]) => !scores(rest),
         (b"ZCOUNT" | b"ZREMRANGEBYSCORE", [_, least, most]) => {
-            [least, most].iter().any(|end| is_no_real(end.strip_prefix(b"(").unwrap_or(end)))
+            // C reads nothing as 0.
+            let end = |word: &[u8]| word.strip_prefix(b"(").unwrap_or(word).to_vec();
+            [end(least), end(most)].iter().any(|end| !end.is_empty() && is_no_real(end))
         }
         (b"ZPOPMIN" | b"ZPOPMAX", [_, _, _, ..]) => true,
         (b"XADD", args) => args.len() < 4,
@@ -203,6 +205,7 @@ mod tests {
             "ZADD k CH GT inf a -inf b",
             "ZADD k 0x10 a",
             "ZCOUNT k (1 +inf",
+            "ZCOUNT k 1 (",
             "ZINCRBY k inf a",
             "XADD k MAXLEN 3 * f v",
         ] {

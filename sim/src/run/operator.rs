@@ -210,7 +210,7 @@ fn value_of(word: &[u8], info: &str) -> Option<Vec<u8>> {
     if shift == 0 {
         return Some(value.as_bytes().to_vec());
     }
-    Some((value.parse::<i64>().ok()? + shift).to_string().into_bytes())
+    Some(value.parse::<i64>().ok()?.checked_add(shift)?.to_string().into_bytes())
 }
 
 #[cfg(test)]
@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(filled("{master_replid}"), Some("ab12".into()));
         assert_eq!(filled("{master_repl_offset+2}"), Some("43".into()));
         assert_eq!(filled("{master_repl_offset-1}"), Some("40".into()));
+        assert_eq!(filled("{master_repl_offset+9223372036854775807}"), None);
         for word in ["{nothing}", "{tag}key", "{}", "{master_replid+1}", "master_replid", "{a b}"] {
             assert_eq!(filled(word), None, "{word}");
         }
