@@ -72,10 +72,49 @@ pub trait Listener: 'static {
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>>;
 }
 
+/// A part of a file that is written while it is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// How much of the work it is, in whatever the maker counts.
+    pub units: u64,
+    /// How long to wait before it is written.
+    pub pause: Duration,
+}
+
+/// The parts of a file, made one after the other, wherever the world has them made.
+pub type Parts = Box<dyn Iterator<Item = Part> + Send>;
+
 /// A file open for appending.
 pub trait DiskFile: 'static {
     /// Appends all of `bytes`.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>>;
+
+    /// Appends all parts, holding no more than a few of them at a time, and tells `progress` now
+    /// and then of the units done since it last did: of all of them before this ends well. Ends
+    /// at the first error. Dropping the future ends the work; how much was appended is open then.
+    ///
+    /// This one makes and appends part by part between other tasks. The real world does both on
+    /// a thread beside the event loop, which only hears of the progress.
+    fn append_all(
+        &mut self,
+        mut parts: Parts,
+        mut progress: impl AsyncFnMut(u64),
+    ) -> impl Future<Output = io::Result<()>> {
+        async move {
+            loop {
+                tokio::task::yield_now().await;
+                let Some(part) = parts.next() else { return Ok(()) };
+                if !part.pause.is_zero() {
+                    tokio::time::sleep(part.pause).await;
+                }
+                self.append(&part.bytes).await?;
+                progress(part.units).await;
+            }
+        }
+    }
+
     /// Makes the content durable (`fsync`).
     fn sync(&mut self) -> impl Future<Output = io::Result<()>>;
 }

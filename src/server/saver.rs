@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use super::bell::Bell;
 use super::files::{self, Failure};
 use super::shell::Shell;
 use crate::codec::rdb;
-use crate::env::{Background, Disk, DiskFile, Env};
+use crate::env::{Disk, DiskFile, Env, Part};
 use crate::node::SnapshotJob;
 
 /// `rdb-key-save-delay` is slept in pieces of at least this, the finest that a timer can do.
@@ -62,20 +64,22 @@ async fn write_snapshot<E: Env>(
         )
     })?;
     let mut pace = Pace::new(snapshot.delay_per_key);
-    let mut chunks = shell.env.background(rdb::encode(snapshot));
-    let mut length_bytes = 0;
-    while let Some(chunk) = chunks.next().await {
-        pace.keys(chunk.keys).await;
-        file.append(&chunk.bytes).await.map_err(|error| {
-            Failure::new(format_args!("Write error saving DB on disk to {temp_path}"), &error)
-        })?;
-        length_bytes += chunk.bytes.len() as u64;
+    let length_bytes = Arc::new(AtomicU64::new(0));
+    let counted = length_bytes.clone();
+    let parts = rdb::encode(snapshot).map(move |chunk| {
+        counted.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
+        Part { bytes: chunk.bytes, units: chunk.keys, pause: pace.owes(chunk.keys) }
+    });
+    let written = file.append_all(Box::new(parts), async |keys| {
         shell.awake().await;
-        shell.with(|node, _| node.snapshot_progress(job, chunk.keys));
-    }
+        shell.with(|node, _| node.snapshot_progress(job, keys));
+    });
+    written.await.map_err(|error| {
+        Failure::new(format_args!("Write error saving DB on disk to {temp_path}"), &error)
+    })?;
     shell.opening.none().await;
     files::publish(&disk, file, temp_path, path).await?;
-    Ok(length_bytes)
+    Ok(length_bytes.load(Ordering::Relaxed))
 }
 
 /// Writes `contents` over `path`, and tells the node how it went.
@@ -133,11 +137,20 @@ impl Pace {
 
     /// Sleeps for this many keys, or owes it.
     pub(super) async fn keys(&mut self, keys: u64) {
+        let nap = self.owes(keys);
+        if !nap.is_zero() {
+            tokio::time::sleep(nap).await;
+        }
+    }
+
+    /// How long to sleep for this many keys and what was owed before; if zero, it is owed.
+    fn owes(&mut self, keys: u64) -> Duration {
         let keys = u32::try_from(keys).unwrap_or(u32::MAX);
         self.owed = self.owed.saturating_add(self.per_key.saturating_mul(keys));
-        if self.owed >= MIN_NAP {
-            tokio::time::sleep(std::mem::take(&mut self.owed)).await;
+        if self.owed < MIN_NAP {
+            return Duration::ZERO;
         }
+        std::mem::take(&mut self.owed)
     }
 }
 

@@ -8,4 +8,5 @@ mod determinism;
 mod disk;
 mod kit;
 mod outages;
+mod parts;
 mod slow;

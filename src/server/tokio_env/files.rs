@@ -1,16 +1,29 @@
 //! Real files. Every call that may wait for a disk runs on tokio's blocking threads.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
-use crate::env::{Disk, DiskFile, DiskReader};
+use crate::env::{Disk, DiskFile, DiskReader, Part, Parts};
 
 /// Appended bytes are collected up to this before they go to the system.
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Bytes of parts between two reports of progress: each wakes the event loop.
+const REPORT_BYTES: usize = 1024 * 1024;
+/// Reports of progress that may wait for the event loop; a thread whose reports no one takes
+/// stands still after so many.
+const REPORTS: usize = 64;
+
+/// Bytes read at once, even if fewer are wanted: each reading is a hop to another thread and back.
+const READ_AHEAD_BYTES: usize = 256 * 1024;
 
 /// Not a directory.
 const ENOTDIR: i32 = 20;
@@ -30,18 +43,60 @@ pub struct RealFile {
 pub struct RealReader {
     file: Arc<File>,
     length_bytes: u64,
+    /// What was read beyond what was asked for, and its place in the file.
+    ahead: RefCell<(u64, Bytes)>,
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    outcome(tokio::task::spawn_blocking(work).await)
+}
+
+/// What came of work on another thread; a panic there goes on here.
+fn outcome<T>(ended: Result<io::Result<T>, JoinError>) -> io::Result<T> {
+    match ended {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(io::Error::other("the process is ending")),
         },
     }
+}
+
+/// Writes parts as they are made, and reports so many at a time, or each that was paused for.
+/// Ends, with nothing to tell and no one to tell it to, when it is given up.
+fn write_parts(
+    mut file: &File,
+    parts: Parts,
+    reports: &mpsc::Sender<u64>,
+    given_up: &Receiver<()>,
+) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+    let (mut units, mut unreported_bytes) = (0, 0);
+    for Part { bytes, units: more, pause } in parts {
+        let paused = !pause.is_zero();
+        if paused && given_up.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return Ok(());
+        }
+        buffer.extend_from_slice(&bytes);
+        units += more;
+        unreported_bytes += bytes.len();
+        if buffer.len() >= BUFFER_BYTES {
+            file.write_all(&buffer)?;
+            buffer.clear();
+        }
+        if unreported_bytes >= REPORT_BYTES || paused {
+            unreported_bytes = 0;
+            if reports.blocking_send(std::mem::take(&mut units)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    file.write_all(&buffer)?;
+    // Who has given up needs no report.
+    let _ = reports.blocking_send(units);
+    Ok(())
 }
 
 impl Disk for RealDisk {
@@ -58,15 +113,16 @@ impl Disk for RealDisk {
 
     async fn open(&self, path: &str) -> io::Result<RealReader> {
         let path = path.to_owned();
-        blocking(move || {
+        let (length_bytes, file) = blocking(move || {
             let file = File::open(path)?;
             let about = file.metadata()?;
             if about.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
-            Ok(RealReader { length_bytes: about.len(), file: Arc::new(file) })
+            Ok((about.len(), file))
         })
-        .await
+        .await?;
+        Ok(RealReader { file: Arc::new(file), length_bytes, ahead: RefCell::default() })
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -118,6 +174,26 @@ impl DiskFile for RealFile {
         self.write_out().await
     }
 
+    /// On one thread from the first part to the last: a hop through the event loop for each would
+    /// make clients wait for the processor more often than the save itself does.
+    async fn append_all(
+        &mut self,
+        parts: Parts,
+        mut progress: impl AsyncFnMut(u64),
+    ) -> io::Result<()> {
+        self.write_out().await?;
+        let file = self.file.clone();
+        let (reports, mut reported) = mpsc::channel(REPORTS);
+        // Closed when this future is dropped, which ends a pause.
+        let (_going_on, given_up) = std::sync::mpsc::channel();
+        let writer =
+            tokio::task::spawn_blocking(move || write_parts(&file, parts, &reports, &given_up));
+        while let Some(units) = reported.recv().await {
+            progress(units).await;
+        }
+        outcome(writer.await)
+    }
+
     async fn sync(&mut self) -> io::Result<()> {
         self.write_out().await?;
         let file = self.file.clone();
@@ -131,23 +207,46 @@ impl DiskReader for RealReader {
     }
 
     async fn read_at(&self, offset: u64, max_bytes: usize) -> io::Result<Bytes> {
+        if let Some(bytes) = self.take_ahead(offset, max_bytes) {
+            return Ok(bytes);
+        }
         let file = self.file.clone();
-        blocking(move || {
-            let mut bytes = vec![0; max_bytes];
-            let mut filled = 0;
-            while filled < max_bytes {
-                match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-                    Ok(0) => break,
-                    Ok(read) => filled += read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            bytes.truncate(filled);
-            Ok(Bytes::from(bytes))
-        })
-        .await
+        let mut bytes =
+            blocking(move || read_piece(&file, offset, max_bytes.max(READ_AHEAD_BYTES))).await?;
+        let wanted = bytes.split_to(bytes.len().min(max_bytes));
+        self.ahead.replace((offset + wanted.len() as u64, bytes));
+        Ok(wanted)
     }
+}
+
+impl RealReader {
+    /// What of an earlier reading begins at `offset`, if any.
+    fn take_ahead(&self, offset: u64, max_bytes: usize) -> Option<Bytes> {
+        let mut ahead = self.ahead.borrow_mut();
+        let (at, bytes) = &mut *ahead;
+        if *at != offset || bytes.is_empty() || max_bytes == 0 {
+            return None;
+        }
+        let taken = bytes.split_to(bytes.len().min(max_bytes));
+        *at += taken.len() as u64;
+        Some(taken)
+    }
+}
+
+/// Reads so many bytes, fewer only at the end of the file.
+fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(Bytes::from(bytes))
 }
 
 #[cfg(test)]
