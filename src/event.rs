@@ -278,6 +278,8 @@ pub enum Event<'a> {
         /// Listening port the replica announced.
         port: u16,
     },
+    /// A replica was sent a newline by its master, which shows that a snapshot is being made for it.
+    MasterSignOfLife,
     /// A client's command was executed (or refused) and answered with `reply`. Not emitted for
     /// commands that came from the master. It comes before the [`Event::StreamAdvanced`] or
     /// [`Event::DatasetChanged`] that follows from it, and so does [`Event::KeyExpired`].

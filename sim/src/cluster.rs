@@ -162,6 +162,10 @@ pub struct NodeState {
     pub has_position: bool,
     /// State of its link to its master.
     pub master_link: MasterLinkState,
+    /// Since when it is in that state.
+    pub master_link_since: Duration,
+    /// When that link was last made.
+    pub linked_at: Duration,
     /// Host and port of its master.
     pub master: Option<(String, u16)>,
     /// Its replicas' connections.
@@ -201,6 +205,8 @@ impl NodeState {
             loading: false,
             has_position: false,
             master_link: MasterLinkState::None,
+            master_link_since: Duration::ZERO,
+            linked_at: Duration::ZERO,
             master: None,
             replicas: BTreeMap::new(),
             no_replicas_since: Duration::ZERO,
@@ -313,6 +319,19 @@ impl Cluster {
         self.nodes.iter().position(|node| node.name == host || node.ip == host)
     }
 
+    /// The node that a node follows.
+    pub fn master_of(&self, node: NodeIndex) -> Option<NodeIndex> {
+        let (host, _) = self.nodes[node].master.as_ref()?;
+        self.by_host(host)
+    }
+
+    /// Whether nothing has been wrong since a node met its master, between them and with its disk.
+    pub fn is_whole_link(&self, node: NodeIndex) -> bool {
+        let state = &self.nodes[node];
+        let whole = |since: Option<Duration>| since.is_some_and(|since| since < state.linked_at);
+        whole(self.whole_since) && whole(state.disk_whole_since)
+    }
+
     /// The process of a node ended (killed, power cut, exited).
     pub fn stopped(&mut self, node: NodeIndex) {
         self.nodes[node].stop();
@@ -357,6 +376,14 @@ impl Cluster {
             Event::Replica { link, state, .. } => self.replica(at, node, *link, *state),
             Event::MasterLink { host, port, state, .. } => {
                 let node = &mut self.nodes[node];
+                if node.master_link != *state {
+                    node.master_link_since = at;
+                }
+                if node.master_link == MasterLinkState::Connecting
+                    && *state == MasterLinkState::Handshake
+                {
+                    node.linked_at = at;
+                }
                 node.master = (*state != MasterLinkState::None).then(|| (host.to_string(), *port));
                 node.master_link = *state;
                 match state {

@@ -13,6 +13,7 @@ use bytes::BytesMut;
 
 use crate::codec::resp::encode_command;
 use crate::env::LogLevel;
+use crate::event::Event;
 
 use super::master_link::{Phase, Transfer};
 use super::payload::Payload;
@@ -135,8 +136,8 @@ impl Replication {
             return;
         };
         if line.is_empty() {
-            // A sign of life, while the snapshot is waited for.
-            return;
+            // While the snapshot is waited for.
+            return self.emit(Output::Event(Event::MasterSignOfLife));
         }
         handshake.awaited.pop_front();
         let last = handshake.awaited.is_empty();

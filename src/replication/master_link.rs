@@ -228,6 +228,7 @@ impl Replication {
         let same_history = transfer.history.is_some_and(|(id, _)| id == self.id);
         for piece in pieces {
             match piece {
+                Piece::Newline => self.emit(Output::Event(Event::MasterSignOfLife)),
                 Piece::Begin(length_bytes) => {
                     let text = match length_bytes {
                         Some(length) => {

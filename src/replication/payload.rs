@@ -17,6 +17,8 @@ const MARK_BYTES: usize = 40;
 /// What to do with a piece of input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
+    /// A sign of life of who makes the snapshot.
+    Newline,
     /// The header was read.
     Begin(Option<u64>),
     /// Bytes of the snapshot.
@@ -131,6 +133,7 @@ impl Payload {
                 line.pop();
             }
             if line.is_empty() {
+                pieces.push(Piece::Newline);
                 continue;
             }
             self.state = parse_header(line)?;
@@ -187,6 +190,7 @@ mod tests {
             }
             for piece in payload.feed(&mut chunk).expect("a sound payload") {
                 match piece {
+                    Piece::Newline => {}
                     Piece::Begin(l) => length = l,
                     Piece::Data(d) => data.extend_from_slice(&d),
                     Piece::End => ended = true,

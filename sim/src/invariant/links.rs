@@ -20,8 +20,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// See the module's text.
 #[derive(Default)]
 pub(super) struct Links {
-    /// When a node's link to its master was made.
-    linked: BTreeMap<NodeIndex, Duration>,
     /// When a node turned away from the master it had.
     left: BTreeMap<NodeIndex, Duration>,
     /// When a node's file was taken from it.
@@ -31,15 +29,6 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Whether nothing has been wrong since the node met its master.
-    fn is_whole(&self, cluster: &Cluster, node: NodeIndex) -> bool {
-        let linked = self.linked.get(&node);
-        let whole = |since: Option<Duration>| {
-            linked.is_some_and(|linked| since.is_some_and(|since| since < *linked))
-        };
-        whole(cluster.whole_since) && whole(cluster.nodes[node].disk_whole_since)
-    }
-
     /// A replica is gone: if for its silence, it was silent.
     fn dropped(&mut self, cluster: &Cluster, sight: &Sight<'_>, link: LinkId) -> Option<String> {
         let state = &cluster.nodes[sight.node];
@@ -58,23 +47,26 @@ impl Links {
         }
         let peer = view.node.filter(|peer| follows(cluster, *peer, sight.node, view))?;
         // It may have come back by another link, and this be the one it left.
-        self.linked.get(&peer).filter(|linked| **linked <= view.asked_at)?;
-        let loads = cluster.nodes[peer].master_link == MasterLinkState::Loading;
-        (loads && self.is_whole(cluster, peer))
-            .then(|| format!("drops {} for its silence, which loads", cluster.nodes[peer].name))
+        let peer_state = &cluster.nodes[peer];
+        // Before that it received, which takes its time and is no sign of life to its master.
+        let long = sight.at >= peer_state.master_link_since + state.limits.repl_timeout;
+        let loads = peer_state.master_link == MasterLinkState::Loading
+            && peer_state.linked_at <= view.asked_at
+            && long;
+        (loads && cluster.is_whole_link(peer))
+            .then(|| format!("drops {} for its silence, which loads", peer_state.name))
     }
 
     /// A node gives its master up for silence, though that is making a snapshot for it.
-    fn not_told(&self, cluster: &Cluster, node: NodeIndex) -> Option<String> {
-        let (host, _) = cluster.nodes[node].master.as_ref()?;
-        let master = &cluster.nodes[cluster.by_host(host)?];
+    fn not_told(cluster: &Cluster, node: NodeIndex) -> Option<String> {
+        let master = &cluster.nodes[cluster.master_of(node)?];
         let waits = |view: &ReplicaView| {
             view.node == Some(node)
                 && view.life == cluster.nodes[node].life
                 && matches!(view.state, ReplicaState::WaitStart | ReplicaState::WaitEnd)
         };
         let is_served = master.up && master.replicas.values().any(waits);
-        (is_served && self.is_whole(cluster, node))
+        (is_served && cluster.is_whole_link(node))
             .then(|| format!("gives up {}, which makes a snapshot for it", master.name))
     }
 
@@ -100,20 +92,15 @@ impl Links {
 
     /// What came from the master is a snapshot.
     fn is_broken(&self, cluster: &Cluster, node: NodeIndex) -> Option<String> {
-        let linked = self.linked.get(&node)?;
-        let robbed = self.robbed.get(&node).is_some_and(|at| at >= linked);
-        (!robbed && self.is_whole(cluster, node))
+        let linked_at = cluster.nodes[node].linked_at;
+        let robbed = self.robbed.get(&node).is_some_and(|at| *at >= linked_at);
+        (!robbed && cluster.is_whole_link(node))
             .then(|| "cannot load what its master sent, though its disk is whole".to_owned())
     }
 
     fn note(&mut self, cluster: &Cluster, sight: &Sight<'_>) {
         let state = &cluster.nodes[sight.node];
         match sight.event {
-            Event::MasterLink { state: MasterLinkState::Handshake, .. }
-                if state.master_link == MasterLinkState::Connecting =>
-            {
-                self.linked.insert(sight.node, sight.at);
-            }
             Event::MasterLink { host, port, .. } => {
                 let before = state.master.as_ref();
                 if before.is_some_and(|(old, at)| **old != **host || at != port) {
@@ -135,10 +122,7 @@ impl Links {
 /// Whether the link of this view is the one by which `peer` follows `master`.
 fn follows(cluster: &Cluster, peer: NodeIndex, master: NodeIndex, view: &ReplicaView) -> bool {
     let state = &cluster.nodes[peer];
-    let host = state.master.as_ref().map(|(host, _)| host);
-    state.up
-        && state.life == view.life
-        && host.and_then(|host| cluster.by_host(host)) == Some(master)
+    state.up && state.life == view.life && cluster.master_of(peer) == Some(master)
 }
 
 /// A diskless snapshot cannot be joined, so that it waits for those who come a little later.
@@ -173,7 +157,7 @@ impl Invariant for Links {
             Event::MasterLink { state: MasterLinkState::Connect, reason, .. }
                 if reason == "timeout" =>
             {
-                self.not_told(cluster, sight.node)
+                Self::not_told(cluster, sight.node)
             }
             Event::Mark("load-of-full-sync-failed" | "snapshot-not-kept") => {
                 self.is_broken(cluster, sight.node)
@@ -258,15 +242,22 @@ mod tests {
         world.see(70_000, &Event::Mark("replica-timed-out"));
         world.replica(70_000, ReplicaState::Gone);
         assert!(world.said("which loads"));
+        // It received until now.
+        let mut world = asked();
+        world.replica(1_500, ReplicaState::AwaitAck);
+        world.link(69_900, MasterLinkState::Loading, "");
+        world.see(70_000, &Event::Mark("replica-timed-out"));
+        world.replica(70_000, ReplicaState::Gone);
+        assert!(world.said.is_empty(), "{:?}", world.said);
         // This is the link of before.
         let mut world = asked();
         world.replica(1_500, ReplicaState::AwaitAck);
         for (ms, state) in
-            [(69_000, MasterLinkState::Connecting), (69_000, MasterLinkState::Handshake)]
+            [(1_600, MasterLinkState::Connecting), (1_600, MasterLinkState::Handshake)]
         {
             world.link(ms, state, "");
         }
-        world.link(69_500, MasterLinkState::Loading, "");
+        world.link(1_700, MasterLinkState::Loading, "");
         world.see(70_000, &Event::Mark("replica-timed-out"));
         world.replica(70_000, ReplicaState::Gone);
         assert!(world.said.is_empty(), "{:?}", world.said);

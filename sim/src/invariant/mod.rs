@@ -22,6 +22,7 @@ mod prefix;
 mod psync;
 mod saves;
 mod shutdown;
+mod signs;
 mod steady;
 #[cfg(test)]
 mod testing;
@@ -125,6 +126,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(pause::Pause::default()),
         Box::new(shutdown::Shutdown::default()),
         Box::new(links::Links::default()),
+        Box::new(signs::Signs::default()),
         Box::new(steady::Steady::default()),
     ]
 }

@@ -31,6 +31,7 @@ pub const INVARIANTS: &[&str] = &[
     "leftovers",
     "pause",
     "shutdown",
+    "signs",
     "links",
     "steady",
     "bounds",

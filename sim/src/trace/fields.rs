@@ -59,6 +59,7 @@ fn link(event: &Event<'_>) -> Option<Value> {
         Event::AckReceived { link, port, offset } => json!({
             "kind": "ack-received", "link": link.0, "port": port, "offset": offset.0,
         }),
+        Event::MasterSignOfLife => json!({ "kind": "master-sign-of-life" }),
         Event::SignOfLife { link, port } => json!({
             "kind": "sign-of-life", "link": link.0, "port": port,
         }),
