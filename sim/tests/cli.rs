@@ -63,6 +63,7 @@ mistakes! {
     single_step: "[step]\nat = \"5s\"\nkill = \"r1\"\n";
     unknown_kind: "[[step]]\nat = \"5s\"\npartition = { node = \"r1\", kind = \"stal\" }\n[[step]]\nat = \"5s\"\npartition = { kind = \"stall\" }\n[[step]]\nat = \"5s\"\npartition = { node = \"r1\" }\n";
     directives: "[config]\nrepl-backlog-sice = 1\nport = 7000\n";
+    abort_and_more: "[[step]]\nat = \"1s\"\nfailover = { node = \"m1\", to = \"r1\", abort = true }\n";
     circle: "[nodes.a]\nreplicaof = \"b\"\n[nodes.b]\nreplicaof = \"a\"\n";
     not_toml: "[workload\nrate = 5\n";
     twice: "[workload]\nrate = 5\nrate = 6\n";

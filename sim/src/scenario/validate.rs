@@ -474,6 +474,14 @@ impl Check<'_> {
 
     fn failover(&mut self, failover: &super::Failover) {
         self.unknown_nodes(&failover.node);
+        let says_more =
+            failover.to.is_some() || failover.timeout.is_some() || failover.force == Some(true);
+        if failover.abort == Some(true)
+            && says_more
+            && let Some(node) = failover.node.0.first()
+        {
+            self.error(node, "`abort` stands alone", "in this failover");
+        }
         let Some(to) = &failover.to else {
             if failover.force == Some(true)
                 && let Some(node) = failover.node.0.first()
