@@ -14,6 +14,8 @@
 //! Must never: let anything survive a power cut that turmoil or `sync_dir` has not made durable,
 //! but for the blocks that a torn one leaves.
 
+mod queue;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,9 +23,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use queue::{Queue, Ticket};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use replisim::env::{Disk, DiskFile, DiskReader};
+use tokio::sync::Notify;
 use turmoil::fs::FsHandle;
 use turmoil::fs::shim::std::fs as carrier;
 
@@ -98,11 +102,13 @@ struct Inode {
 
 /// Everything about one host's disk.
 pub(crate) struct DiskState {
-    pub config: DiskConfig,
+    config: DiskConfig,
     pub errors: DiskErrors,
     /// Bytes that can still be written, if the disk is limited.
     pub free_bytes: Option<u64>,
-    busy_until: Duration,
+    queue: Queue,
+    /// Told when the speed changes.
+    changed: Rc<Notify>,
     /// How long operations take.
     rng: ChaCha8Rng,
     /// Which operations fail.
@@ -129,7 +135,8 @@ impl DiskState {
             config,
             errors: DiskErrors::default(),
             free_bytes: None,
-            busy_until: Duration::ZERO,
+            queue: Queue::new(config.bandwidth_bytes_per_s),
+            changed: Rc::new(Notify::new()),
             rng: seed.stream("disk", name),
             error_rng: seed.stream("disk-error", name),
             tear_rng: seed.stream("disk-tear", name),
@@ -236,7 +243,7 @@ impl DiskState {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        self.busy_until = Duration::ZERO;
+        self.queue.clear();
         let Some(fs) = self.fs.take() else {
             return Ok(());
         };
@@ -453,16 +460,18 @@ impl DiskState {
         }
     }
 
-    /// When an operation that starts now and moves `bytes` is done.
-    fn occupy(&mut self, now: Duration, bytes: usize, sync: bool) -> Duration {
-        let bandwidth = u128::from(self.config.bandwidth_bytes_per_s.max(1));
-        let nanos = bytes as u128 * 1_000_000_000 / bandwidth;
-        let transfer = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    /// Changes how fast it is, for what is under way too.
+    pub fn set_speed(&mut self, now: Duration, config: DiskConfig) {
+        self.config = config;
+        self.queue.set_speed(now, config.bandwidth_bytes_per_s);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes an operation that starts now and moves `bytes`.
+    fn occupy(&mut self, now: Duration, bytes: usize, sync: bool) -> Ticket {
         let (min, max) = if sync { self.config.sync_us } else { self.config.operation_us };
-        let extra = if max > min { self.rng.random_range(min..=max) } else { min };
-        self.busy_until =
-            self.busy_until.max(now).saturating_add(transfer) + Duration::from_micros(extra);
-        self.busy_until
+        let beside = if max > min { self.rng.random_range(min..=max) } else { min };
+        self.queue.push(now, bytes, Duration::from_micros(beside))
     }
 
     /// Whether an operation fails; a disk that never or always does draws nothing.
@@ -535,11 +544,20 @@ impl SimDisk {
     /// Takes the time of an operation, and fails if the disk fails.
     async fn work(&self, kind: Kind, bytes: usize) -> io::Result<()> {
         let now = self.world.now();
-        let done = self.state.borrow_mut().occupy(now, bytes, kind == Kind::Sync);
-        // Timers have a grain of a millisecond; shorter times add up in `busy_until`.
-        let wait = done.saturating_sub(now);
-        if wait >= Duration::from_millis(1) {
-            tokio::time::sleep(wait).await;
+        let ticket = self.state.borrow_mut().occupy(now, bytes, kind == Kind::Sync);
+        let changed = self.state.borrow().changed.clone();
+        loop {
+            let changed = changed.notified();
+            let wait = self.state.borrow().queue.wait(self.world.now(), ticket);
+            // Timers have a grain of a millisecond; shorter times add up in the queue.
+            if wait < Duration::from_millis(1) {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep(wait) => break,
+            }
         }
         if self.state.borrow_mut().fails(kind) { Err(errno(EIO)) } else { Ok(()) }
     }

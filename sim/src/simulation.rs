@@ -330,11 +330,11 @@ impl Simulation {
         Ok(())
     }
 
-    /// Changes how fast a disk is.
+    /// Changes how fast a disk is, for what is under way too.
     pub fn slow_disk(&mut self, name: &str, config: DiskConfig) -> Result {
-        let host = self.host(name)?;
+        let (host, now) = (self.host(name)?, self.world.now());
         self.on_disk(host, |disk| {
-            disk.config = config;
+            disk.set_speed(now, config);
             Ok(())
         })
     }

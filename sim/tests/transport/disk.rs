@@ -306,3 +306,18 @@ fn a_slow_disk_takes_its_time() -> Result<(), SimError> {
     assert!(took >= ms(99) && took <= Duration::from_millis(104), "{took:?}");
     Ok(())
 }
+
+#[test]
+fn what_a_slow_disk_has_begun_goes_on_faster_once_it_works_again() -> Result<(), SimError> {
+    let mut sim = sim(7);
+    let diary = saver(&mut sim);
+    // 1000 bytes at 100 bytes a second: 10 s, but for the disk's getting well.
+    let config = DiskConfig { bandwidth_bytes_per_s: 100, ..DiskConfig::default() };
+    sim.slow_disk("node", config)?;
+    sim.run_for(ms(2000))?;
+    assert_eq!(diary.texts().len(), 0);
+    sim.slow_disk("node", DiskConfig::default())?;
+    sim.run_for(ms(100))?;
+    assert_eq!(diary.texts(), ["slow"]);
+    Ok(())
+}
