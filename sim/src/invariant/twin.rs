@@ -88,7 +88,7 @@ impl Twin {
     pub(super) fn expired(&mut self, db: u32, key: &[u8], deadline_ms: u64) {
         let model = self.model.as_ref();
         let db = model.map_or(db, |model| model.expired_in(db, key, deadline_ms));
-        self.change(vec![Change::Remove(db, key.to_vec())]);
+        self.change(vec![Change::remove(db, key)]);
     }
 
     /// What the stream brought.

@@ -48,7 +48,7 @@ impl Step<'_> {
                 Some(db) => {
                     let entry = self.live(key).cloned().filter(|_| self.live_in(db, key).is_none());
                     if let Some(entry) = &entry {
-                        self.changes.push(Change::Put(db, key.to_vec(), entry.clone()));
+                        self.changes.push(Change::put(db, key, entry.clone()));
                         self.remove(key);
                     }
                     integer(i64::from(entry.is_some()))
@@ -85,7 +85,7 @@ impl Step<'_> {
         }
         if from != to {
             self.remove(from);
-            self.changes.push(Change::Put(self.db, to.to_vec(), entry));
+            self.changes.push(Change::put(self.db, to, entry));
         }
         if only_if_free { integer(1) } else { ok() }
     }
@@ -110,7 +110,7 @@ impl Step<'_> {
         let free = replace || self.live_in(db, to).is_none();
         let entry = self.live(from).cloned().filter(|_| free);
         if let Some(entry) = &entry {
-            self.changes.push(Change::Put(db, to.to_vec(), entry.clone()));
+            self.changes.push(Change::put(db, to, entry.clone()));
         }
         integer(i64::from(entry.is_some()))
     }

@@ -21,6 +21,7 @@ mod strings;
 mod syntax;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use replisim::event::Digest;
 use replisim::function;
@@ -40,13 +41,22 @@ pub struct Entry {
     pub expiry_ms: Option<u64>,
 }
 
+/// An entry as it lies under its key. All models that hold it share it: it is never changed, only
+/// replaced.
+#[derive(Debug, PartialEq)]
+pub struct Kept {
+    entry: Entry,
+    /// Its share in the digest of its database.
+    digest: u64,
+}
+
 /// A change of the data, as it can be repeated elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A key got this entry.
-    Put(u32, Vec<u8>, Entry),
+    Put(u32, Rc<[u8]>, Rc<Kept>),
     /// A key went.
-    Remove(u32, Vec<u8>),
+    Remove(u32, Rc<[u8]>),
     /// A whole database went.
     Clear(u32),
     /// Two databases changed places.
@@ -69,28 +79,37 @@ pub enum Expiry {
 /// All data.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
-    databases: BTreeMap<u32, BTreeMap<Vec<u8>, Entry>>,
+    databases: BTreeMap<u32, BTreeMap<Rc<[u8]>, Rc<Kept>>>,
     /// Sum of the digests of each database's entries.
     sums: BTreeMap<u32, u64>,
     /// Texts of the libraries of functions, by name.
     libraries: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-fn digest_of(key: &[u8], entry: &Entry) -> u64 {
-    entry.value.digest(key, entry.expiry_ms)
+impl Change {
+    /// A key gets this entry.
+    pub fn put(db: u32, key: &[u8], entry: Entry) -> Self {
+        let digest = entry.value.digest(key, entry.expiry_ms);
+        Self::Put(db, key.into(), Rc::new(Kept { entry, digest }))
+    }
+
+    /// A key goes.
+    pub fn remove(db: u32, key: &[u8]) -> Self {
+        Self::Remove(db, key.into())
+    }
 }
 
 impl Model {
     /// An entry, expired or not.
     pub fn get(&self, db: u32, key: &[u8]) -> Option<&Entry> {
-        self.databases.get(&db)?.get(key)
+        self.databases.get(&db)?.get(key).map(|kept| &kept.entry)
     }
 
     /// Every key of every database.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8], &Entry)> {
-        self.databases.iter().flat_map(|(db, keys)| {
-            keys.iter().map(move |(key, entry)| (*db, key.as_slice(), entry))
-        })
+        self.databases
+            .iter()
+            .flat_map(|(db, keys)| keys.iter().map(move |(key, kept)| (*db, &**key, &kept.entry)))
     }
 
     /// Where a key with this deadline is that expired in `db`: there, or in the database that a
@@ -106,19 +125,19 @@ impl Model {
     /// Repeats a change.
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Put(db, key, entry) => {
+            Change::Put(db, key, kept) => {
                 let keys = self.databases.entry(*db).or_default();
                 let sum = self.sums.entry(*db).or_default();
-                *sum = sum.wrapping_add(digest_of(key, entry));
-                if let Some(old) = keys.insert(key.clone(), entry.clone()) {
-                    *sum = sum.wrapping_sub(digest_of(key, &old));
+                *sum = sum.wrapping_add(kept.digest);
+                if let Some(old) = keys.insert(key.clone(), kept.clone()) {
+                    *sum = sum.wrapping_sub(old.digest);
                 }
             }
             Change::Remove(db, key) => {
                 let keys = self.databases.entry(*db).or_default();
                 if let Some(old) = keys.remove(key) {
                     let sum = self.sums.entry(*db).or_default();
-                    *sum = sum.wrapping_sub(digest_of(key, &old));
+                    *sum = sum.wrapping_sub(old.digest);
                 }
             }
             Change::Keep(name, code) => {
@@ -151,7 +170,7 @@ impl Model {
         let gone: Vec<Change> = self
             .iter()
             .filter(|(_, _, entry)| entry.expiry_ms.is_some_and(|at| at < now_ms))
-            .map(|(db, key, _)| Change::Remove(db, key.to_vec()))
+            .map(|(db, key, _)| Change::remove(db, key))
             .collect();
         gone.iter().for_each(|change| self.apply(change));
     }
@@ -200,12 +219,12 @@ struct Step<'a> {
 /// The answer; an error ends a command early, and is an answer too.
 type Outcome = Result<Answer, Answer>;
 
-impl Step<'_> {
-    fn live(&self, key: &[u8]) -> Option<&Entry> {
+impl<'a> Step<'a> {
+    fn live(&self, key: &[u8]) -> Option<&'a Entry> {
         self.model.seen(self.db, key, self.now_ms)
     }
 
-    fn live_in(&self, db: u32, key: &[u8]) -> Option<&Entry> {
+    fn live_in(&self, db: u32, key: &[u8]) -> Option<&'a Entry> {
         self.model.seen(db, key, self.now_ms)
     }
 
@@ -214,11 +233,11 @@ impl Step<'_> {
         if value.is_gone() {
             return self.remove(key);
         }
-        self.changes.push(Change::Put(self.db, key.to_vec(), Entry { value, expiry_ms }));
+        self.changes.push(Change::put(self.db, key, Entry { value, expiry_ms }));
     }
 
     fn remove(&mut self, key: &[u8]) {
-        self.changes.push(Change::Remove(self.db, key.to_vec()));
+        self.changes.push(Change::remove(self.db, key));
     }
 
     /// The keys by which a command is judged that may have waited: none of them once its time is

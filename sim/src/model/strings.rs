@@ -200,7 +200,7 @@ impl Step<'_> {
     }
 
     fn set_text(&mut self, key: &[u8], value: &[u8], options: &[&[u8]]) -> Outcome {
-        let old = self.live(key).cloned();
+        let old = self.live(key);
         let (mut expiry_ms, mut get, mut allowed) = (None, false, true);
         let mut rest = options.iter();
         while let Some(option) = rest.next() {
@@ -208,7 +208,7 @@ impl Step<'_> {
                 b"NX" => allowed = old.is_none(),
                 b"XX" => allowed = old.is_some(),
                 b"GET" => get = true,
-                b"KEEPTTL" => expiry_ms = old.as_ref().and_then(|e| e.expiry_ms),
+                b"KEEPTTL" => expiry_ms = old.and_then(|e| e.expiry_ms),
                 unit => {
                     let Some(when) = rest.next().and_then(|n| number(n)) else {
                         return Ok(Answer::Unknown);
