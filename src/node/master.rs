@@ -5,7 +5,6 @@
 //! has selected. Must never: refuse a command.
 
 use bytes::BytesMut;
-use smallvec::SmallVec;
 
 use crate::command::Call;
 use crate::command::table::{self, Flags};
@@ -131,15 +130,14 @@ impl Node {
             return false;
         };
         let holds = |command: &MasterCommand| {
-            let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
-            let flags = Call::find(&args).map_or(Flags::NONE, |call| call.flags());
+            let flags = Call::find(&command.args()).map_or(Flags::NONE, |call| call.flags());
             kind == PauseKind::All || flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)
         };
         self.replication.next_unit(now.mono).iter().any(holds)
     }
 
     fn apply(&mut self, now: Now, command: &MasterCommand) {
-        let args: SmallVec<[&[u8]; 8]> = command.args.iter().map(AsRef::as_ref).collect();
+        let args = command.args();
         // What concerns the link itself is the core's, which sees it in `applied`.
         let own = args.first().is_none_or(|name| name.eq_ignore_ascii_case(b"replconf"));
         if !own {

@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use crate::codec::resp::{CommandParser, Parse, ParseLimits};
 use crate::event::Event;
@@ -26,6 +27,9 @@ use super::{MasterCommand, Mono, Output, Replication, stream};
 /// long) breaks the link, and a full sync brings what could not come this way.
 pub(super) const INPUT_LIMIT_BYTES: usize = 1 << 30;
 
+/// The bytes of the commands of a unit: of one, as a rule.
+type Raws = SmallVec<[Bytes; 1]>;
+
 /// Commands in, units out.
 #[derive(Debug)]
 pub(super) struct Applier {
@@ -34,14 +38,14 @@ pub(super) struct Applier {
     /// Empty lines at the front of `input`: they count with the command after them.
     skipped: usize,
     /// A transaction whose `EXEC` has not arrived.
-    open: Vec<(MasterCommand, Bytes)>,
+    open: Vec<MasterCommand>,
     open_bytes: usize,
     /// Whole units, not yet handed out.
-    ready: VecDeque<(MasterCommand, Bytes)>,
+    ready: VecDeque<MasterCommand>,
     /// Handed out, not yet applied.
     in_hand: VecDeque<Bytes>,
     /// Applied commands of the unit that is under way, and the database it selected.
-    unit: Vec<Bytes>,
+    unit: Raws,
     unit_db: Option<u32>,
     in_multi: bool,
 }
@@ -56,7 +60,7 @@ impl Applier {
             open_bytes: 0,
             ready: VecDeque::new(),
             in_hand: VecDeque::new(),
-            unit: Vec::new(),
+            unit: Raws::new(),
             unit_db: None,
             in_multi: false,
         }
@@ -73,7 +77,7 @@ impl Applier {
 
     /// Bytes that arrived and are not in the offset yet.
     pub(super) fn unapplied_bytes(&self) -> usize {
-        let raws = self.ready.iter().map(|(_, raw)| raw);
+        let raws = self.ready.iter().map(|command| &command.raw);
         let raws = raws.chain(&self.in_hand).chain(&self.unit);
         self.held_bytes() + raws.map(Bytes::len).sum::<usize>()
     }
@@ -98,10 +102,10 @@ impl Applier {
 
     fn next(&mut self) -> Result<Option<MasterCommand>, String> {
         self.fill()?;
-        let Some((command, raw)) = self.ready.pop_front() else {
+        let Some(command) = self.ready.pop_front() else {
             return Ok(None);
         };
-        self.in_hand.push_back(raw);
+        self.in_hand.push_back(command.raw.clone());
         Ok(Some(command))
     }
 
@@ -122,24 +126,20 @@ impl Applier {
         }
         let skipped = std::mem::take(&mut self.skipped);
         let raw = self.input.split_to(skipped + consumed).freeze();
-        let command = MasterCommand {
-            args: self.parser.args(&raw[skipped..]).iter().map(|arg| raw.slice_ref(arg)).collect(),
-            raw_len: raw.len(),
-        };
-        self.sort(command, raw);
+        let ranges = self.parser.arg_ranges();
+        let args = ranges.iter().map(|range| skipped + range.start..skipped + range.end).collect();
+        self.sort(MasterCommand { raw, args });
         Ok(true)
     }
 
-    fn sort(&mut self, command: MasterCommand, raw: Bytes) {
-        let name = &command.args;
-        let ends = stream::is_named(name, b"exec") || stream::is_named(name, b"discard");
-        let begins = stream::is_named(name, b"multi");
+    fn sort(&mut self, command: MasterCommand) {
+        let (begins, ends) = (opens(&command.args()), closes(&command.args()));
         if self.open.is_empty() && !begins {
-            self.ready.push_back((command, raw));
+            self.ready.push_back(command);
             return;
         }
-        self.open_bytes += raw.len();
-        self.open.push((command, raw));
+        self.open_bytes += command.raw.len();
+        self.open.push(command);
         if ends {
             self.ready.extend(self.open.drain(..));
             self.open_bytes = 0;
@@ -147,18 +147,17 @@ impl Applier {
     }
 
     /// Notes one applied command; the raw bytes of its unit if that is complete.
-    fn applied(&mut self, command: &MasterCommand) -> Option<(Vec<Bytes>, Option<u32>)> {
+    fn applied(&mut self, command: &MasterCommand) -> Option<(Raws, Option<u32>)> {
         let raw = self.in_hand.pop_front()?;
-        debug_assert_eq!(raw.len(), command.raw_len, "applied out of order");
+        debug_assert_eq!(raw, command.raw, "applied out of order");
         self.unit.push(raw);
-        if stream::is_named(&command.args, b"multi") {
+        let args = command.args();
+        if opens(&args) {
             self.in_multi = true;
-        } else if stream::is_named(&command.args, b"exec")
-            || stream::is_named(&command.args, b"discard")
-        {
+        } else if closes(&args) {
             self.in_multi = false;
         }
-        self.unit_db = stream::selected_by(&command.args).or(self.unit_db);
+        self.unit_db = stream::selected_by(&args).or(self.unit_db);
         if self.in_multi {
             return None;
         }
@@ -183,7 +182,7 @@ impl Replication {
             }
             Ok(command) => {
                 if let Some(command) = &command
-                    && is_getack(command)
+                    && is_getack(&command.args())
                 {
                     // Before it is counted itself.
                     self.mark("getack-answered");
@@ -204,7 +203,7 @@ impl Replication {
             self.break_stream(now, &why);
             return Vec::new();
         }
-        applier.ready.iter().map(|(command, _)| command.clone()).collect()
+        applier.ready.iter().cloned().collect()
     }
 
     /// The command was executed (or failed in a way that the master must have seen too): now it
@@ -258,7 +257,15 @@ impl Replication {
     }
 }
 
-fn is_getack(command: &MasterCommand) -> bool {
-    stream::is_named(&command.args, b"replconf")
-        && command.args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
+fn opens(command: &[&[u8]]) -> bool {
+    stream::is_named(command, b"multi")
+}
+
+fn closes(command: &[&[u8]]) -> bool {
+    stream::is_named(command, b"exec") || stream::is_named(command, b"discard")
+}
+
+fn is_getack(command: &[&[u8]]) -> bool {
+    stream::is_named(command, b"replconf")
+        && command.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
 }

@@ -2,6 +2,10 @@
 //!
 //! Must never: carry behaviour.
 
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
 use crate::env::LogLevel;
 use crate::event::Event;
 
@@ -166,10 +170,17 @@ pub struct SavedPosition {
 /// [`Replication::applied`](super::Replication::applied).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterCommand {
+    /// Its bytes in the stream, with any empty lines before it.
+    pub(super) raw: bytes::Bytes,
+    /// Where its arguments stand among them, name first.
+    pub(super) args: SmallVec<[Range<usize>; 4]>,
+}
+
+impl MasterCommand {
     /// The command and its arguments.
-    pub args: Vec<bytes::Bytes>,
-    /// Its length on the wire, with any empty lines before it.
-    pub raw_len: usize,
+    pub fn args(&self) -> SmallVec<[&[u8]; 8]> {
+        self.args.iter().map(|range| &self.raw[range.clone()]).collect()
+    }
 }
 
 /// What a transaction or a single write adds to the stream.

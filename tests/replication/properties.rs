@@ -406,7 +406,7 @@ fn a_transaction_moves_the_offset_once() {
     while let Some(command) = core.next_command(now) {
         assert_eq!(core.offset(), before, "counted before {names:?} was over");
         assert_eq!(core.stream_since(before), b"", "passed on before it was over");
-        names.push(String::from_utf8_lossy(&command.args[0]).into_owned());
+        names.push(String::from_utf8_lossy(command.args()[0]).into_owned());
         assert!(core.in_transaction());
         core.applied(now, &command);
     }

@@ -162,6 +162,13 @@ impl CommandParser {
         self.args.iter().map(|range| &source[range.clone()]).collect()
     }
 
+    /// Where the arguments of the command found last stand in its bytes, name first. Not of an
+    /// inline command: its arguments stand nowhere as they are.
+    pub fn arg_ranges(&self) -> &[Range<usize>] {
+        debug_assert!(!self.inline);
+        &self.args
+    }
+
     fn parse_arguments(
         &mut self,
         input: &[u8],

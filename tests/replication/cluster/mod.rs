@@ -387,11 +387,10 @@ impl Cluster {
             let Some(command) = host.core.next_command(now) else {
                 break;
             };
-            let words: Vec<&str> = command
-                .args
-                .iter()
-                .map(|a| std::str::from_utf8(a).expect("tests write text"))
-                .collect();
+            let args = command.args();
+            let text =
+                |arg: &&'_ [u8]| String::from_utf8((*arg).to_vec()).expect("tests write text");
+            let words: Vec<String> = args.iter().map(text).collect();
             let quiet = ["select", "multi", "exec", "ping", "replconf"];
             if !quiet.contains(&words[0].to_ascii_lowercase().as_str()) {
                 host.data.push(format!("{db}:{}", words.join(" ")));
