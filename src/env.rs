@@ -6,7 +6,7 @@
 //! the simulator's `SimEnv` (turmoil's network and disk, seeded randomness). The node is the
 //! same code in both, generic over this trait.
 //!
-//! What is *not* here, and why: sleeping and spawning. `tokio::time` and
+//! What is *not* here, and why: sleeping and spawning. `tokio::time`'s timers and
 //! `tokio::task::spawn_local` work unchanged under turmoil, which gives every simulated host a
 //! current-thread runtime with a paused clock of its own.
 //!
@@ -210,6 +210,9 @@ pub trait Env: Clone + 'static {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<(Self::Stream, Peer)>>;
+
+    /// Time since some moment that stays the same; never goes back.
+    fn monotonic(&self) -> Duration;
 
     /// Wall clock, milliseconds since 1970.
     fn unix_ms(&self) -> u64;

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use replisim::env::{Background, Env, ListenAddr, LogLevel, LogLine, Peer};
 
@@ -65,6 +66,10 @@ impl Env for SimEnv {
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<(SimStream, Peer)> {
         connect(self.world.clone(), self.host, host, port).await
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.world.now()
     }
 
     fn unix_ms(&self) -> u64 {

@@ -33,7 +33,8 @@ const SPARE_INPUT_BYTES: usize = 32 * 1024;
 pub(super) struct Shell<E: Env> {
     pub(super) env: E,
     node: RefCell<Node>,
-    started: Instant,
+    /// When the process began, on the clock of `env`.
+    began: Duration,
     tasks: RefCell<JoinSet<()>>,
     gate: Gate,
     asleep_until: Cell<Option<Instant>>,
@@ -62,12 +63,13 @@ impl<E: Env> Shell<E> {
         let now = Now { mono: Duration::ZERO, unix_ms: env.unix_ms() };
         let (seed, process_id) = (env.random_seed(), env.process_id());
         let mut node = Node::new(now, config, config_file, seed, process_id, probe);
-        let started = Instant::now();
-        node.lend_stopwatch(Box::new(move || started.elapsed()));
+        let began = env.monotonic();
+        let clock = env.clone();
+        node.lend_stopwatch(Box::new(move || clock.monotonic()));
         Rc::new(Self {
             env,
             node: RefCell::new(node),
-            started,
+            began,
             tasks: RefCell::default(),
             gate: Gate::default(),
             asleep_until: Cell::new(None),
@@ -86,7 +88,7 @@ impl<E: Env> Shell<E> {
 
     /// The two clocks, now.
     pub(super) fn now(&self) -> Now {
-        Now { mono: self.started.elapsed(), unix_ms: self.env.unix_ms() }
+        Now { mono: self.env.monotonic() - self.began, unix_ms: self.env.unix_ms() }
     }
 
     /// Calls the node, and carries out what it asks for.

@@ -22,7 +22,7 @@ pub use net::{RealListener, RealStream};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -64,6 +64,7 @@ struct Inner {
     source_address: RefCell<Option<String>>,
     log: Log,
     seed: [u8; 32],
+    began: Instant,
 }
 
 impl TokioEnv {
@@ -74,7 +75,8 @@ impl TokioEnv {
         let log = Log::open(&options.log)?;
         let keepalive = Rc::new(Cell::new(options.tcp_keepalive));
         let source_address = RefCell::new(options.source_address.clone());
-        Ok(Self(Rc::new(Inner { options, keepalive, source_address, log, seed })))
+        let began = Instant::now();
+        Ok(Self(Rc::new(Inner { options, keepalive, source_address, log, seed, began })))
     }
 }
 
@@ -91,6 +93,10 @@ impl Env for TokioEnv {
     async fn connect(&self, host: &str, port: u16) -> io::Result<(RealStream, Peer)> {
         let source = self.0.source_address.borrow().clone();
         net::connect(host, port, source.as_deref(), &self.0.keepalive).await
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.began.elapsed()
     }
 
     fn unix_ms(&self) -> u64 {
