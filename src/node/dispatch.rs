@@ -412,9 +412,9 @@ impl Node {
             return;
         }
         self.probe.executed_told = true;
-        let reply = client.reply.as_bytes().get(replied..).unwrap_or_default().to_vec();
+        let reply = client.reply.as_bytes().get(replied..).unwrap_or_default();
         let authenticated = client.authenticated || self.users.is_open();
-        let event = Event::Executed { client: id, db, args, reply: &reply, authenticated };
+        let event = Event::Executed { client: id, db, args, reply, authenticated };
         self.probe.emit(now, &event);
     }
 

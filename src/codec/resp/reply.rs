@@ -140,6 +140,9 @@ impl Reply {
     }
 }
 
+/// Most bytes around an argument: `$`, a length and two line ends.
+const BULK_FRAME_BYTES: usize = 1 + 20 + 4;
+
 fn push_bulk(out: &mut BytesMut, bytes: &[u8]) {
     let mut digits = itoa::Buffer::new();
     let len = digits.format(bytes.len());
@@ -153,6 +156,9 @@ fn push_bulk(out: &mut BytesMut, bytes: &[u8]) {
 
 /// Appends a command as an array of bulk strings: the one form that travels on the stream.
 pub fn encode_command<A: AsRef<[u8]>>(out: &mut BytesMut, args: &[A]) {
+    // Room for all of it at once: arguments, and at most so many bytes around each.
+    let room = args.iter().map(|arg| arg.as_ref().len() + BULK_FRAME_BYTES).sum::<usize>();
+    out.reserve(BULK_FRAME_BYTES + room);
     out.put_u8(b'*');
     out.extend_from_slice(itoa::Buffer::new().format(args.len()).as_bytes());
     out.extend_from_slice(b"\r\n");

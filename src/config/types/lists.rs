@@ -122,7 +122,8 @@ const ALL_EVENTS: u16 = (1 << 10) - 1;
 impl KeyspaceEvents {
     /// Whether the class with this letter is published.
     pub fn has(self, class: char) -> bool {
-        EVENT_CLASSES.find(class).is_some_and(|bit| self.0 & 1 << bit != 0)
+        // As a rule none is, and every command asks.
+        self.0 != 0 && EVENT_CLASSES.find(class).is_some_and(|bit| self.0 & 1 << bit != 0)
     }
 }
 
