@@ -3,12 +3,14 @@
 //! Must never: interpret a reply beyond finding its end.
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use replisim::codec::resp::encode_command;
 use replisim::env::Env;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// Length of the first whole reply in `bytes`; `None` if it is not all there yet.
 ///
@@ -47,64 +49,90 @@ pub fn reply_len(bytes: &[u8]) -> io::Result<Option<usize>> {
     }
 }
 
+/// Commands to be sent in one go.
+#[derive(Default)]
+pub struct Pipeline {
+    bytes: BytesMut,
+    commands: usize,
+}
+
+impl Pipeline {
+    /// Appends a command, name first.
+    pub fn push<A: AsRef<[u8]>>(&mut self, command: &[A]) {
+        encode_command(&mut self.bytes, command);
+        self.commands += 1;
+    }
+}
+
 /// One connection to a node.
 pub struct Client<E: Env> {
     stream: E::Stream,
     input: BytesMut,
     timeout: Duration,
+    /// When a call gives up; only looked at inside one.
+    deadline: Pin<Box<Sleep>>,
 }
 
 impl<E: Env> Client<E> {
     /// Connects; gives up after `timeout`, which also bounds every later call.
     pub async fn connect(env: &E, host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
-        let connect = env.connect(host, port);
-        let (stream, _) =
-            tokio::time::timeout(timeout, connect).await.map_err(io::Error::from)??;
-        Ok(Self { stream, input: BytesMut::new(), timeout })
+        let mut deadline = Box::pin(sleep(timeout));
+        let (stream, _) = before(deadline.as_mut(), env.connect(host, port)).await?;
+        Ok(Self { stream, input: BytesMut::new(), timeout, deadline })
     }
 
-    /// Sends commands in one go and waits for all their replies.
-    pub async fn pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> io::Result<Vec<Bytes>> {
-        // Room for the arguments, and for their headers.
-        let words = commands.iter().flatten();
-        let room = words.map(|word| word.len() + 16).sum::<usize>() + 16 * commands.len();
-        let mut out = BytesMut::with_capacity(room);
-        for command in commands {
-            let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
-            encode_command(&mut out, &args);
-        }
-        let timeout = self.timeout;
+    /// Sends commands and waits for all their replies.
+    pub async fn send(&mut self, pipeline: &Pipeline) -> io::Result<Vec<Bytes>> {
+        let Self { stream, input, timeout, deadline } = self;
+        deadline.as_mut().reset(Instant::now() + *timeout);
         let talk = async {
-            self.stream.write_all(&out).await?;
-            self.stream.flush().await?;
-            let mut replies = Vec::with_capacity(commands.len());
-            while replies.len() < commands.len() {
-                replies.push(self.reply().await?);
+            stream.write_all(&pipeline.bytes).await?;
+            stream.flush().await?;
+            let mut replies = Vec::with_capacity(pipeline.commands);
+            while replies.len() < pipeline.commands {
+                replies.push(next_reply(stream, input).await?);
             }
             Ok(replies)
         };
-        tokio::time::timeout(timeout, talk).await.map_err(io::Error::from)?
+        before(deadline.as_mut(), talk).await
     }
 
     /// Sends one command and waits for its reply.
     pub async fn call(&mut self, args: &[&[u8]]) -> io::Result<Bytes> {
-        let command = args.iter().map(|arg| arg.to_vec()).collect();
-        let mut replies = self.pipeline(&[command]).await?;
+        let mut pipeline = Pipeline::default();
+        pipeline.push(args);
+        let mut replies = self.send(&pipeline).await?;
         replies.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
+}
 
-    async fn reply(&mut self) -> io::Result<Bytes> {
-        loop {
-            if !self.input.is_empty()
-                && let Some(length) = reply_len(&self.input)?
-            {
-                let reply = Bytes::copy_from_slice(&self.input[..length]);
-                self.input.advance(length);
-                return Ok(reply);
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+/// What comes of `work`, or that `deadline` came first. (One timer for all calls of a client: a
+/// new one for each costs more than the calls do.)
+async fn before<T>(
+    deadline: Pin<&mut Sleep>,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = deadline => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn next_reply<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    input: &mut BytesMut,
+) -> io::Result<Bytes> {
+    loop {
+        if !input.is_empty()
+            && let Some(length) = reply_len(input)?
+        {
+            let reply = Bytes::copy_from_slice(&input[..length]);
+            input.advance(length);
+            return Ok(reply);
+        }
+        if stream.read_buf(input).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }

@@ -191,7 +191,11 @@ impl Generator {
     fn value(&mut self) -> Vec<u8> {
         self.written += 1;
         let length = usize::try_from(self.spec.value_bytes.draw(&mut self.rng).0).unwrap_or(64);
-        let mut value = format!("{}.{}.", self.name, self.written).into_bytes();
+        // What is drawn comes in whole words, the last of which is cut.
+        let mut value = Vec::with_capacity(length + self.name.len() + 40);
+        for part in [&*self.name, ".", &self.written.to_string(), "."] {
+            value.extend_from_slice(part.as_bytes());
+        }
         while value.len() < length {
             let word = self.rng.next_u64();
             let digits: [u8; 16] =

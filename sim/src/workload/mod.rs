@@ -14,12 +14,13 @@ mod generator;
 mod others;
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use replisim::env::Env;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use client::Client;
+use client::{Client, Pipeline};
 use generator::{Generator, Work};
 
 use crate::scenario::WorkloadSpec;
@@ -82,15 +83,15 @@ impl<E: Env> Route<E> {
             Some(connected) => connected,
             None => (0, self.connect(env).await?),
         };
-        let mut commands = Vec::with_capacity(batch.len());
+        let mut pipeline = Pipeline::default();
         for (db, command) in batch {
             if selected != *db {
-                commands.push(vec![b"SELECT".to_vec(), db.to_string().into_bytes()]);
+                pipeline.push::<&[u8]>(&[b"SELECT", db.to_string().as_bytes()]);
                 selected = *db;
             }
-            commands.push(command.clone());
+            pipeline.push(command);
         }
-        let replies = client.pipeline(&commands).await?;
+        let replies = client.send(&pipeline).await?;
         let elsewhere = replies.iter().any(|reply| reply.starts_with(b"-READONLY"));
         self.client = Some((selected, client));
         Ok(!elsewhere)
@@ -136,6 +137,7 @@ pub async fn run<E: Env>(
     let mut reads = Route::new(readers.clone(), index % readers.len());
 
     let begin = Instant::now();
+    let mut stop = pin!(sleep(spec.stop));
     sleep(spec.start).await;
     let share = spec.rate.max(1) as f64 / spec.clients.len().max(1) as f64;
     let mut due = Instant::now();
@@ -146,19 +148,19 @@ pub async fn run<E: Env>(
         while due <= Instant::now() && batch.len() < MOST_AT_ONCE {
             due += Duration::from_secs_f64(batch.add(generator.next()) as f64 / share);
         }
-        let left = spec.stop.saturating_sub(begin.elapsed());
         let talk = async {
             writes.send(&env, &batch.writes).await?;
             reads.send(&env, &batch.reads).await
         };
-        // A client that is stopped while it waits hangs up, as an application would.
-        match timeout(left, talk).await {
-            Err(_) => break,
-            Ok(Err(_)) => {
-                sleep(REST).await;
-                due = Instant::now(); // what it could not do meanwhile is not done twice as fast
-            }
-            Ok(Ok(())) => {}
+        let talked = tokio::select! {
+            biased;
+            talked = talk => talked,
+            // A client that is stopped while it waits hangs up, as an application would.
+            () = &mut stop => break,
+        };
+        if talked.is_err() {
+            sleep(REST).await;
+            due = Instant::now(); // what it could not do meanwhile is not done twice as fast
         }
         // Further behind than this it is too slow for its rate, and stays so.
         due = due.max(Instant::now().checked_sub(MOST_BEHIND).unwrap_or(begin));
