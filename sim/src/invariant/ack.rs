@@ -238,13 +238,8 @@ impl Ack {
 
     /// Notes where the replicas are asked for an ack.
     fn asks(&mut self, node: NodeIndex, offset: Offset, bytes: &[u8]) {
-        // At the end, as a rule; before it when more was written in the same moment.
-        let at = if bytes.ends_with(GETACK) {
-            Some(bytes.len() - GETACK.len())
-        } else {
-            bytes.windows(GETACK.len()).rposition(|window| window == GETACK)
-        };
-        if let Some(at) = at {
+        let mut begins = memchr::memrchr_iter(b'*', bytes);
+        if let Some(at) = begins.find(|at| bytes[*at..].starts_with(GETACK)) {
             self.asked.insert(node, Offset(offset.0 - (bytes.len() - at) as u64));
         }
     }

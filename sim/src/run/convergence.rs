@@ -20,7 +20,7 @@ impl Run<'_> {
             .filter(|index| {
                 let mut at = *index;
                 for _ in 0..nodes.len() {
-                    if self.status(&nodes[at].name) != HostStatus::Running {
+                    if self.status(at) != HostStatus::Running {
                         return false;
                     }
                     let Some((host, _)) = &nodes[at].master else { return true };
@@ -81,8 +81,8 @@ impl Run<'_> {
         let nodes = self.scenario.nodes.iter().enumerate();
         let left: Vec<String> = nodes
             .filter(|(index, _)| !core.contains(index))
-            .map(|(_, node)| {
-                let why = match self.status(&node.name) {
+            .map(|(index, node)| {
+                let why = match self.status(index) {
                     HostStatus::Running => "its way to a master is cut, or that one is gone",
                     HostStatus::Paused => "it stands still",
                     HostStatus::Down => "it is down",

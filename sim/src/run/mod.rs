@@ -34,7 +34,7 @@ use crate::scenario::ResolvedScenario;
 use crate::simulation::{SimConfig, SimError, Simulation};
 use crate::transport::LinkConfig;
 use crate::workload::{self, Target};
-use crate::world::HostStatus;
+use crate::world::{HostId, HostStatus};
 use operator::Operator;
 
 pub use builder::RunBuilder;
@@ -118,6 +118,8 @@ struct Run<'a> {
     first_violation: bool,
     trace_path: Option<PathBuf>,
     sim: Simulation,
+    /// The nodes' machines.
+    hosts: Vec<HostId>,
     recorder: Rc<RefCell<Recorder>>,
     operator: Operator,
     /// Steps done so far.
@@ -167,9 +169,8 @@ impl<'a> Run<'a> {
         let mut recorder = Recorder::new(Box::new(move || world.now()), invariants);
         let trace_path = open_trace(scenario, options, &mut recorder)?;
         let recorder = Rc::new(RefCell::new(recorder));
-        for index in 0..scenario.nodes.len() {
-            process::add(&mut sim, scenario, index, &recorder)?;
-        }
+        let add = |index| process::add(&mut sim, scenario, index, &recorder);
+        let hosts = (0..scenario.nodes.len()).map(add).collect::<Result<_, _>>()?;
         add_clients(&mut sim, scenario);
         Ok(Self {
             scenario,
@@ -178,6 +179,7 @@ impl<'a> Run<'a> {
             first_violation: options.first_violation,
             trace_path,
             sim,
+            hosts,
             recorder,
             operator: Operator::default(),
             done: 0,
@@ -244,8 +246,8 @@ impl<'a> Run<'a> {
 
     /// Takes note of processes that ended by themselves.
     fn notice_exits(&mut self) {
-        for (index, node) in self.scenario.nodes.iter().enumerate() {
-            let running = self.is_running(&node.name);
+        for index in 0..self.hosts.len() {
+            let running = self.is_running(index);
             if self.running[index] && !running {
                 self.recorder.borrow_mut().cluster.stopped(index);
             }
@@ -253,12 +255,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn status(&self, node: &str) -> HostStatus {
-        let world = self.sim.world();
-        world.host(node).map_or(HostStatus::Down, |host| world.status(host))
+    fn status(&self, node: NodeIndex) -> HostStatus {
+        self.sim.world().status(self.hosts[node])
     }
 
-    fn is_running(&self, node: &str) -> bool {
+    fn is_running(&self, node: NodeIndex) -> bool {
         matches!(self.status(node), HostStatus::Running | HostStatus::Paused)
     }
 

@@ -16,6 +16,7 @@ use crate::scenario::directives;
 use crate::scenario::{NodeSpec, ResolvedScenario, WorkloadSpec};
 use crate::simulation::Simulation;
 use crate::workload::Target;
+use crate::world::HostId;
 
 /// Every node's configuration file.
 const CONFIG_FILE: &str = "redis.conf";
@@ -80,7 +81,7 @@ pub(super) fn add(
     scenario: &ResolvedScenario,
     index: NodeIndex,
     recorder: &Rc<RefCell<Recorder>>,
-) -> Result<(), RunError> {
+) -> Result<HostId, RunError> {
     let node = &scenario.nodes[index];
     let text = config_text(scenario, node);
     let config =
@@ -93,7 +94,7 @@ pub(super) fn add(
     let ip = sim.world().ip(host).to_string();
     let added = recorder.borrow_mut().cluster.add(&node.name, &ip, Limits::from(&config));
     assert_eq!(added, index, "nodes are added in the order of the scenario");
-    Ok(())
+    Ok(host)
 }
 
 /// One life of a node's process.

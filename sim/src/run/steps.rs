@@ -62,10 +62,11 @@ impl Run<'_> {
             StepAction::PowerCut { node, torn } => self.power_cut(node, *torn)?,
             StepAction::Start { node } => self.start(node)?,
             StepAction::Restart { node } => {
-                if self.status(node) == HostStatus::Running {
+                let index = self.index(node);
+                if self.status(index) == HostStatus::Running {
                     self.shut_down(node, None);
                 }
-                self.restarting.push(self.index(node));
+                self.restarting.push(index);
             }
             StepAction::Shutdown { node, save } => self.shut_down(node, *save),
             StepAction::RemoveRdb { node } => self.remove_rdb(node)?,
@@ -237,9 +238,9 @@ impl Run<'_> {
     }
 
     fn start(&mut self, node: &str) -> Result<(), RunError> {
-        if !self.is_running(node) {
+        let index = self.index(node);
+        if !self.is_running(index) {
             self.sim.restart(node)?;
-            let index = self.index(node);
             self.running[index] = true;
         }
         Ok(())
@@ -248,11 +249,10 @@ impl Run<'_> {
     /// Starts nodes that were to be restarted and have gone down.
     pub(super) fn start_what_went_down(&mut self) -> Result<(), RunError> {
         for index in std::mem::take(&mut self.restarting) {
-            let name = &self.scenario.nodes[index].name;
-            if self.is_running(name) {
+            if self.is_running(index) {
                 self.restarting.push(index);
             } else {
-                self.start(name)?;
+                self.start(&self.scenario.nodes[index].name)?;
                 self.last_fault = self.sim.elapsed();
             }
         }
@@ -263,7 +263,7 @@ impl Run<'_> {
         self.sim.remove_file(node, "dump.rdb")?;
         let index = self.index(node);
         let mut recorder = self.recorder.borrow_mut();
-        let being_read = self.is_running(node) && !recorder.cluster.nodes[index].up;
+        let being_read = self.is_running(index) && !recorder.cluster.nodes[index].up;
         recorder.fate(index, Fate::FileRemoved { being_read });
         Ok(())
     }

@@ -13,6 +13,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use smallvec::SmallVec;
 
 use crate::world::HostId;
 
@@ -20,7 +21,7 @@ use crate::world::HostId;
 pub(crate) type ConnId = u64;
 
 /// Wakers to be woken once the world is no longer borrowed.
-pub(crate) type Wakers = Vec<Waker>;
+pub(crate) type Wakers = SmallVec<[Waker; 2]>;
 
 /// Index of the end that connected.
 pub(crate) const CONNECTOR: usize = 0;
