@@ -65,7 +65,7 @@ impl<E: Env> Shell<E> {
         let mut node = Node::new(now, config, config_file, seed, process_id, probe);
         let began = env.monotonic();
         let clock = env.clone();
-        node.lend_stopwatch(Box::new(move || clock.monotonic()));
+        node.lend_stopwatch(Box::new(move || clock.monotonic() - began));
         Rc::new(Self {
             env,
             node: RefCell::new(node),

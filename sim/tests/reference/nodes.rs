@@ -25,6 +25,17 @@ fn nodes_starts() {
 }
 
 #[test]
+fn no_time_passes_while_a_node_computes() {
+    let ran = passes(
+        "title = \"t\"\n[nodes.m1]\nstarts = \"1s\"\n[[step]]\nat = \"2s\"\n\
+         command = { node = \"m1\", send = \"SET k v\", expect = \"OK\" }\n[[step]]\nat = \"3s\"\n\
+         command = { node = \"m1\", send = \"INFO commandstats\" }\n[run]\nduration = \"4s\"\n",
+    );
+    let stats = &ran.executed("m1", "INFO")[0].reply;
+    assert!(stats.contains("cmdstat_set:calls=1,usec=0,"), "{stats}");
+}
+
+#[test]
 fn nodes_config() {
     passes(
         r#"
