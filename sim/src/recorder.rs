@@ -33,7 +33,8 @@ pub struct Recorder {
     pub events: u64,
     /// Simulated time now, set by the runner before every step.
     pub at: Box<dyn Fn() -> Duration>,
-    invariants: Vec<Box<dyn Invariant>>,
+    /// With their names.
+    invariants: Vec<(&'static str, Box<dyn Invariant>)>,
     hash: RollingHash,
     trace: Option<Box<dyn Write>>,
     trace_error: Option<io::Error>,
@@ -50,7 +51,7 @@ impl Recorder {
             marks: BTreeMap::new(),
             events: 0,
             at,
-            invariants,
+            invariants: invariants.into_iter().map(|it| (it.name(), it)).collect(),
             hash: RollingHash::default(),
             trace: None,
             trace_error: None,
@@ -136,9 +137,8 @@ impl Recorder {
         let before = self.violations.len();
         if !self.is_hopeless() {
             let sight = Sight { at, now, node, event };
-            for invariant in &mut self.invariants {
-                let mut found =
-                    Found { invariant: invariant.name(), at, violations: &mut self.violations };
+            for (name, invariant) in &mut self.invariants {
+                let mut found = Found { invariant: name, at, violations: &mut self.violations };
                 invariant.observe(&self.cluster, &sight, &mut found);
             }
         }
@@ -191,9 +191,8 @@ impl Recorder {
     /// The world stopped a node's process.
     pub fn fate(&mut self, node: NodeIndex, fate: Fate) {
         let at = (self.at)();
-        for invariant in &mut self.invariants {
-            let mut found =
-                Found { invariant: invariant.name(), at, violations: &mut self.violations };
+        for (name, invariant) in &mut self.invariants {
+            let mut found = Found { invariant: name, at, violations: &mut self.violations };
             invariant.fate(&self.cluster, node, fate, &mut found);
         }
         match fate {

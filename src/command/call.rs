@@ -28,11 +28,9 @@ impl Call {
         table::lookup(args.first()?).map(|command| Self::of(command, args))
     }
 
-    /// As [`Call::find`]; `None` as well for a container without a subcommand of that name.
-    pub(crate) fn known(args: &Args<'_>) -> Option<Self> {
-        Self::find(args).filter(|call| {
-            call.subcommand.is_some() || args.len() < 2 || !subcommands::are_in(call.command)
-        })
+    /// Whether there is such a call: not if the command has subcommands, and none of that name.
+    pub(crate) fn is_known(&self, args: &Args<'_>) -> bool {
+        self.subcommand.is_some() || args.len() < 2 || !subcommands::are_in(self.command)
     }
 
     /// Every command, each followed by its subcommands.

@@ -6,7 +6,7 @@
 
 use crate::acl::Refusal;
 use crate::codec::resp::quote;
-use crate::command::table::{self, Command, Flags};
+use crate::command::table::{Command, Flags};
 use crate::command::{Args, Call, Ctx, ExpiryView, Handler};
 use crate::command::{secrets, subcommands};
 use crate::env::Now;
@@ -45,8 +45,9 @@ impl Node {
         if client.reply_mode == ReplyMode::SkipNext {
             client.reply_mode = ReplyMode::SkipThis;
         }
-        let command = table::lookup(args[0]);
-        let call = Call::known(args);
+        let found = Call::find(args);
+        let command = found.map(|call| call.command);
+        let call = found.filter(|call| call.is_known(args));
         client.last_call = call;
         if command.is_none() && is_http(args[0]) {
             self.log_warning(

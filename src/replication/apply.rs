@@ -133,7 +133,7 @@ impl Applier {
     }
 
     fn sort(&mut self, command: MasterCommand) {
-        let (begins, ends) = (opens(&command.args()), closes(&command.args()));
+        let (begins, ends) = (opens(&command), closes(&command));
         if self.open.is_empty() && !begins {
             self.ready.push_back(command);
             return;
@@ -151,13 +151,13 @@ impl Applier {
         let raw = self.in_hand.pop_front()?;
         debug_assert_eq!(raw, command.raw, "applied out of order");
         self.unit.push(raw);
-        let args = command.args();
-        if opens(&args) {
+        if opens(command) {
             self.in_multi = true;
-        } else if closes(&args) {
+        } else if closes(command) {
             self.in_multi = false;
+        } else if command.is_named(b"select") {
+            self.unit_db = stream::selected_by(&command.args()).or(self.unit_db);
         }
-        self.unit_db = stream::selected_by(&args).or(self.unit_db);
         if self.in_multi {
             return None;
         }
@@ -182,7 +182,7 @@ impl Replication {
             }
             Ok(command) => {
                 if let Some(command) = &command
-                    && is_getack(&command.args())
+                    && is_getack(command)
                 {
                     // Before it is counted itself.
                     self.mark("getack-answered");
@@ -257,15 +257,15 @@ impl Replication {
     }
 }
 
-fn opens(command: &[&[u8]]) -> bool {
-    stream::is_named(command, b"multi")
+fn opens(command: &MasterCommand) -> bool {
+    command.is_named(b"multi")
 }
 
-fn closes(command: &[&[u8]]) -> bool {
-    stream::is_named(command, b"exec") || stream::is_named(command, b"discard")
+fn closes(command: &MasterCommand) -> bool {
+    command.is_named(b"exec") || command.is_named(b"discard")
 }
 
-fn is_getack(command: &[&[u8]]) -> bool {
-    stream::is_named(command, b"replconf")
-        && command.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
+fn is_getack(command: &MasterCommand) -> bool {
+    command.is_named(b"replconf")
+        && command.args().get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"))
 }

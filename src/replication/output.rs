@@ -177,6 +177,12 @@ pub struct MasterCommand {
 }
 
 impl MasterCommand {
+    /// Whether the command has this name.
+    pub(super) fn is_named(&self, name: &[u8]) -> bool {
+        let own = self.args.first().map(|range| &self.raw[range.clone()]);
+        own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+
     /// The command and its arguments.
     pub fn args(&self) -> SmallVec<[&[u8]; 8]> {
         self.args.iter().map(|range| &self.raw[range.clone()]).collect()

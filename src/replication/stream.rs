@@ -46,11 +46,6 @@ pub(super) fn selected_by<A: AsRef<[u8]>>(command: &[A]) -> Option<u32> {
     }
 }
 
-/// Whether the command has this name.
-pub(super) fn is_named<A: AsRef<[u8]>>(command: &[A], name: &[u8]) -> bool {
-    command.first().is_some_and(|first| first.as_ref().eq_ignore_ascii_case(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

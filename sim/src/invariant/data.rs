@@ -25,13 +25,37 @@ pub(super) struct Data {
     nodes: BTreeMap<NodeIndex, Twin>,
     /// What clients say to a process that still loads its data.
     early: BTreeMap<NodeIndex, Twin>,
-    /// Effects by the history that carries them, each at the offset of its last byte.
-    logs: BTreeMap<ReplicationId, Vec<(Offset, Effect)>>,
+    logs: Logs,
     copies: Vec<Copy>,
     /// Nodes that have received a snapshot whose load has not succeeded (yet): it may be their file.
     received: BTreeSet<NodeIndex>,
     /// Nodes whose file was removed while they started: they opened it before, or found none.
     unlinked: BTreeSet<NodeIndex>,
+}
+
+/// Effects by the history that carries them, each at the offset of its last byte.
+type Logs = BTreeMap<ReplicationId, Vec<(Offset, Effect)>>;
+
+/// Has a twin take over every effect that a history carries in `(from, to]`, through its
+/// ancestors.
+fn repeat(
+    logs: &Logs,
+    cluster: &Cluster,
+    id: ReplicationId,
+    (from, to): (Offset, Offset),
+    twin: &mut Twin,
+) {
+    if let Some(history) = cluster.histories.get(id)
+        && let Some((parent, branch)) = history.parent
+        && from < branch
+    {
+        repeat(logs, cluster, parent, (from, to.min(branch)), twin);
+    }
+    let log = logs.get(&id).map_or(&[][..], Vec::as_slice);
+    let start = log.partition_point(|(offset, _)| *offset <= from);
+    for (_, effect) in log[start..].iter().take_while(|(offset, _)| *offset <= to) {
+        twin.take_over(effect);
+    }
 }
 
 /// The model at the moment of a snapshot.
@@ -91,28 +115,6 @@ impl Data {
         }
     }
 
-    /// Every effect that a history carries in `(from, to]`, through its ancestors.
-    fn effects(
-        &self,
-        cluster: &Cluster,
-        id: ReplicationId,
-        from: Offset,
-        to: Offset,
-    ) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if let Some(history) = cluster.histories.get(id)
-            && let Some((parent, branch)) = history.parent
-            && from < branch
-        {
-            effects = self.effects(cluster, parent, from, to.min(branch));
-        }
-        let log = self.logs.get(&id).map_or(&[][..], Vec::as_slice);
-        let start = log.partition_point(|(offset, _)| *offset <= from);
-        let own = log[start..].iter().take_while(|(offset, _)| *offset <= to);
-        effects.extend(own.map(|(_, effect)| effect.clone()));
-        effects
-    }
-
     fn advanced(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let Event::StreamAdvanced { id, offset, origin, digest, .. } = sight.event else {
             return;
@@ -123,9 +125,8 @@ impl Data {
             let log = self.logs.entry(*id).or_default();
             log.extend(twin.pending.drain(..).map(|effect| (*offset, effect)));
         } else {
-            let effects = self.effects(cluster, *id, state.offset, *offset);
             let Some(twin) = self.nodes.get_mut(&sight.node) else { return };
-            twin.take_over(&effects);
+            repeat(&self.logs, cluster, *id, (state.offset, *offset), twin);
             twin.pending.clear();
         }
         self.compare(cluster, sight, *digest, found);

@@ -79,9 +79,10 @@ impl Twin {
         if self.model.is_none() {
             return self.lose();
         }
-        let effects: Vec<_> = changes.into_iter().map(Effect::Change).collect();
-        self.take_over(&effects);
-        self.pending.extend(effects);
+        for effect in changes.into_iter().map(Effect::Change) {
+            self.take_over(&effect);
+            self.pending.push(effect);
+        }
     }
 
     /// The node removed a key whose deadline has passed.
@@ -92,13 +93,11 @@ impl Twin {
     }
 
     /// What the stream brought.
-    pub(super) fn take_over(&mut self, effects: &[Effect]) {
-        for effect in effects {
-            match (effect, &mut self.model) {
-                (Effect::Change(change), Some(model)) => model.apply(change),
-                (Effect::Unknown, _) => self.model = None,
-                (_, None) => return,
-            }
+    pub(super) fn take_over(&mut self, effect: &Effect) {
+        match (effect, &mut self.model) {
+            (Effect::Change(change), Some(model)) => model.apply(change),
+            (Effect::Unknown, _) => self.model = None,
+            (_, None) => {}
         }
     }
 

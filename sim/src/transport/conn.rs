@@ -173,6 +173,11 @@ impl Conn {
         (self.ends[side].host, self.ends[1 - side].host)
     }
 
+    /// Whether both ends are held by processes.
+    pub fn held_by_both(&self) -> bool {
+        self.ends[0].open && self.ends[1].open
+    }
+
     /// Whether exactly one end is held by a process.
     pub fn half_closed(&self) -> bool {
         self.ends[0].open != self.ends[1].open

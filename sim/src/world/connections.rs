@@ -38,7 +38,9 @@ impl World {
             let passes = passes(conn, links);
             conn.advance(now, passes, &mut wakers);
             let result = f(conn, links, now, passes, &mut wakers);
-            settle(id, conns, half_closed);
+            if !conn.held_by_both() {
+                settle(id, conns, half_closed);
+            }
             result
         };
         wake(wakers);
