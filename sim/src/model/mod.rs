@@ -26,6 +26,7 @@ use std::rc::Rc;
 use replisim::event::Digest;
 use replisim::function;
 use replisim::keyspace::digest;
+use smallvec::SmallVec;
 
 pub use data::{Data, Stream};
 pub use reply::Answer;
@@ -41,6 +42,9 @@ pub struct Entry {
     pub expiry_ms: Option<u64>,
 }
 
+/// A key; a short one needs no memory of its own.
+pub type Key = SmallVec<[u8; 16]>;
+
 /// An entry as it lies under its key. All models that hold it share it: it is never changed, only
 /// replaced.
 #[derive(Debug, PartialEq)]
@@ -54,9 +58,9 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A key got this entry.
-    Put(u32, Rc<[u8]>, Rc<Kept>),
+    Put(u32, Key, Rc<Kept>),
     /// A key went.
-    Remove(u32, Rc<[u8]>),
+    Remove(u32, Key),
     /// A whole database went.
     Clear(u32),
     /// Two databases changed places.
@@ -79,7 +83,7 @@ pub enum Expiry {
 /// All data.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
-    databases: BTreeMap<u32, BTreeMap<Rc<[u8]>, Rc<Kept>>>,
+    databases: BTreeMap<u32, BTreeMap<Key, Rc<Kept>>>,
     /// Sum of the digests of each database's entries.
     sums: BTreeMap<u32, u64>,
     /// Texts of the libraries of functions, by name.
