@@ -7,14 +7,15 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use crate::env::{Disk, DiskFile, DiskReader, Part, Parts};
 
-/// Appended bytes are collected up to this before they go to the system.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Appended bytes are collected up to this before they go to the system: each hop to another
+/// thread and back moves threads between processors, and others wait meanwhile.
+const BUFFER_BYTES: usize = 1024 * 1024;
 
 /// Bytes of parts between two reports of progress: each wakes the event loop.
 const REPORT_BYTES: usize = 1024 * 1024;
@@ -22,8 +23,8 @@ const REPORT_BYTES: usize = 1024 * 1024;
 /// stands still after so many.
 const REPORTS: usize = 64;
 
-/// Bytes read at once, even if fewer are wanted: each reading is a hop to another thread and back.
-const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// Bytes read at once, even if fewer are wanted, for the same reason.
+const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Not a directory.
 const ENOTDIR: i32 = 20;
@@ -43,8 +44,18 @@ pub struct RealFile {
 pub struct RealReader {
     file: Arc<File>,
     length_bytes: u64,
-    /// What was read beyond what was asked for, and its place in the file.
-    ahead: RefCell<(u64, Bytes)>,
+    ahead: RefCell<Ahead>,
+}
+
+/// What was read beyond what was asked for. Two buffers are used by turns, and again once nobody
+/// has anything of them any more: fresh memory costs more than to read into it.
+#[derive(Default)]
+struct Ahead {
+    /// Its place in the file.
+    offset: u64,
+    bytes: BytesMut,
+    /// The buffer that is read into next.
+    spare: BytesMut,
 }
 
 async fn blocking<T: Send + 'static>(
@@ -211,11 +222,32 @@ impl DiskReader for RealReader {
             return Ok(bytes);
         }
         let file = self.file.clone();
-        let mut bytes =
-            blocking(move || read_piece(&file, offset, max_bytes.max(READ_AHEAD_BYTES))).await?;
-        let wanted = bytes.split_to(bytes.len().min(max_bytes));
-        self.ahead.replace((offset + wanted.len() as u64, bytes));
-        Ok(wanted)
+        let mut buffer = self.ahead.borrow_mut().next_buffer();
+        let length = max_bytes.max(READ_AHEAD_BYTES);
+        let bytes = blocking(move || {
+            fill(&mut buffer, &file, offset, length)?;
+            Ok(buffer)
+        })
+        .await?;
+        let mut ahead = self.ahead.borrow_mut();
+        ahead.offset = offset;
+        ahead.bytes = bytes;
+        Ok(ahead.take(max_bytes))
+    }
+}
+
+impl Ahead {
+    /// The buffer whose turn it is, empty.
+    fn next_buffer(&mut self) -> BytesMut {
+        self.bytes.clear();
+        let used = std::mem::take(&mut self.bytes);
+        std::mem::replace(&mut self.spare, used)
+    }
+
+    fn take(&mut self, max_bytes: usize) -> Bytes {
+        let taken = self.bytes.split_to(self.bytes.len().min(max_bytes));
+        self.offset += taken.len() as u64;
+        taken.freeze()
     }
 }
 
@@ -223,19 +255,16 @@ impl RealReader {
     /// What of an earlier reading begins at `offset`, if any.
     fn take_ahead(&self, offset: u64, max_bytes: usize) -> Option<Bytes> {
         let mut ahead = self.ahead.borrow_mut();
-        let (at, bytes) = &mut *ahead;
-        if *at != offset || bytes.is_empty() || max_bytes == 0 {
+        if ahead.offset != offset || ahead.bytes.is_empty() || max_bytes == 0 {
             return None;
         }
-        let taken = bytes.split_to(bytes.len().min(max_bytes));
-        *at += taken.len() as u64;
-        Some(taken)
+        Some(ahead.take(max_bytes))
     }
 }
 
-/// Reads so many bytes, fewer only at the end of the file.
-fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
-    let mut bytes = vec![0; length];
+/// Reads so many bytes into an empty buffer, fewer only at the end of the file.
+fn fill(bytes: &mut BytesMut, file: &File, offset: u64, length: usize) -> io::Result<()> {
+    bytes.resize(length, 0);
     let mut filled = 0;
     while filled < length {
         match file.read_at(&mut bytes[filled..], offset + filled as u64) {
@@ -246,7 +275,7 @@ fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
         }
     }
     bytes.truncate(filled);
-    Ok(Bytes::from(bytes))
+    Ok(())
 }
 
 #[cfg(test)]
