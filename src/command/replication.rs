@@ -253,11 +253,8 @@ fn psync(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcome {
     let Some(ip) = sync_allowed(node, id)? else {
         return Ok(());
     };
-    let failover = match args[3..] {
-        [] => false,
-        [option] if is(option, "failover") => true,
-        _ => return Err(CommandError::Syntax),
-    };
+    // Whatever else follows is passed over (replication.c `syncCommand`).
+    let failover = args.get(3).is_some_and(|option| is(option, "failover"));
     let offset = number::integer(args[2]).inspect_err(|_| {
         let text = format!("Replica {ip} asks for synchronization but with a wrong offset");
         node.log_warning(text);

@@ -408,6 +408,7 @@ fn nonsense_in_the_handshake_is_answered_and_costs_nothing() {
     assert!(ask("REPLCONF nonsense 1").starts_with("-ERR"));
     assert_eq!(master.info("connected_slaves"), "0");
     assert_eq!(ask("PING"), "+PONG\r\n");
+    assert!(ask("PSYNC ? -1 nonsense").starts_with("+FULLRESYNC "), "what follows is passed over");
 }
 
 /// Many who ask for everything and go away while it is made.
