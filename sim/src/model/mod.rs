@@ -71,6 +71,19 @@ pub enum Change {
     Forget(Vec<u8>),
 }
 
+impl Change {
+    /// A key gets this entry.
+    pub fn put(db: u32, key: &[u8], entry: Entry) -> Self {
+        let digest = entry.value.digest(key, entry.expiry_ms);
+        Self::Put(db, key.into(), Rc::new(Kept { entry, digest }))
+    }
+
+    /// A key goes.
+    pub fn remove(db: u32, key: &[u8]) -> Self {
+        Self::Remove(db, key.into())
+    }
+}
+
 /// How keys past their deadline are treated; the same three ways as in the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
@@ -88,19 +101,6 @@ pub struct Model {
     sums: BTreeMap<u32, u64>,
     /// Texts of the libraries of functions, by name.
     libraries: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-impl Change {
-    /// A key gets this entry.
-    pub fn put(db: u32, key: &[u8], entry: Entry) -> Self {
-        let digest = entry.value.digest(key, entry.expiry_ms);
-        Self::Put(db, key.into(), Rc::new(Kept { entry, digest }))
-    }
-
-    /// A key goes.
-    pub fn remove(db: u32, key: &[u8]) -> Self {
-        Self::Remove(db, key.into())
-    }
 }
 
 impl Model {
