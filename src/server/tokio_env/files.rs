@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::env::{Disk, DiskFile, DiskReader, Part, Parts};
 
@@ -38,6 +38,9 @@ pub struct RealDisk;
 pub struct RealFile {
     file: Arc<File>,
     buffer: Vec<u8>,
+    /// The buffer before it, on its way to the system while this one fills. At most one, as they
+    /// have to arrive in order. Gives the buffer back, empty.
+    writing: Option<JoinHandle<io::Result<Vec<u8>>>>,
 }
 
 /// A file open for reading.
@@ -119,7 +122,7 @@ impl Disk for RealDisk {
         let file =
             blocking(move || OpenOptions::new().write(true).create(true).truncate(true).open(path))
                 .await?;
-        Ok(RealFile { file: Arc::new(file), buffer: Vec::new() })
+        Ok(RealFile { file: Arc::new(file), buffer: Vec::new(), writing: None })
     }
 
     async fn open(&self, path: &str) -> io::Result<RealReader> {
@@ -160,19 +163,33 @@ impl Disk for RealDisk {
 }
 
 impl RealFile {
-    async fn write_out(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let mut buffer = std::mem::take(&mut self.buffer);
+    /// Waits until all that was given to the system is there. The buffer that was given is empty
+    /// then. Nothing is lost if this is given up and called again.
+    async fn written(&mut self) -> io::Result<Vec<u8>> {
+        let Some(writing) = &mut self.writing else { return Ok(Vec::new()) };
+        let ended = writing.await;
+        self.writing = None;
+        outcome(ended)
+    }
+
+    /// Gives the buffer to the system, after the one before it.
+    async fn start_writing(&mut self) -> io::Result<()> {
+        let empty = self.written().await?;
+        let mut full = std::mem::replace(&mut self.buffer, empty);
         let file = self.file.clone();
-        self.buffer = blocking(move || {
-            (&*file).write_all(&buffer)?;
-            buffer.clear();
-            Ok(buffer)
-        })
-        .await?;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            (&*file).write_all(&full)?;
+            full.clear();
+            Ok(full)
+        }));
         Ok(())
+    }
+
+    async fn write_out(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.start_writing().await?;
+        }
+        self.written().await.map(drop)
     }
 }
 
@@ -182,7 +199,7 @@ impl DiskFile for RealFile {
         if self.buffer.len() < BUFFER_BYTES {
             return Ok(());
         }
-        self.write_out().await
+        self.start_writing().await
     }
 
     /// On one thread from the first part to the last: a hop through the event loop for each would
@@ -363,6 +380,20 @@ mod tests {
             let mut file = RealDisk.create("/dev/full").await.expect("opened");
             file.append(b"x").await.expect("buffered");
             let error = file.sync().await.expect_err("no room");
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        });
+    }
+
+    #[test]
+    fn a_disk_that_fills_meanwhile_is_told_by_the_next_piece() {
+        if !std::path::Path::new("/dev/full").exists() {
+            return;
+        }
+        run(async {
+            let mut file = RealDisk.create("/dev/full").await.expect("opened");
+            let piece = vec![0; BUFFER_BYTES];
+            file.append(&piece).await.expect("on its way");
+            let error = file.append(&piece).await.expect_err("no room for the one before");
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         });
     }
