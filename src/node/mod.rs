@@ -19,6 +19,7 @@ mod dispatch;
 mod effects;
 mod expire;
 mod flush;
+mod load;
 mod master;
 mod memory;
 mod notify;
@@ -64,7 +65,8 @@ use crate::replication::{IdSource, LinkId, Replication, SavedPosition, SnapshotI
 pub(crate) use blocking::PauseKind;
 pub(crate) use client::{Blocked, Client, Kind, MASTER, ReplyMode};
 pub(crate) use dispatch::LOADING;
-pub(crate) use persist::{Loading, Purpose};
+pub(crate) use load::Loading;
+pub(crate) use persist::Purpose;
 pub(crate) use pubsub::Topic;
 pub(crate) use shutdown::ShutdownFlags;
 pub use timing::Stopwatch;

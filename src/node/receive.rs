@@ -1,7 +1,8 @@
 //! A snapshot on its way from the master: where it is kept, and when it is loaded. Must never:
 //! touch the dataset; that is for the load.
 
-use super::persist::{Loading, Purpose};
+use super::load::Loading;
+use super::persist::Purpose;
 use super::{Action, LoadError, Node, Receive};
 use crate::config::DisklessLoad;
 use crate::env::Now;

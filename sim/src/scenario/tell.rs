@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::resolve::{LinkSet, StepAction};
+use super::resolved::{LinkSet, StepAction};
 use super::step::DiskOperation;
 
 impl fmt::Display for LinkSet {

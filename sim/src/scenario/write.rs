@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 use toml::{Table, Value};
 
-use super::resolve::{LinkSet, ReplySpec, ResolvedScenario, StepAction, TimedStep, WorkloadSpec};
+use super::resolved::{LinkSet, ReplySpec, ResolvedScenario, StepAction, TimedStep, WorkloadSpec};
 use super::spot::{Names, Spot};
 use super::step::{
     Action, Check, ClockJump, Command, CommandLine, ConfigSet, DiskError, Down, Failover, FullDisk,
