@@ -10,11 +10,6 @@ use crate::scenario::{Expected, ReplySpec};
 /// How long the last questions may take.
 const LAST_QUESTIONS: Duration = Duration::from_secs(31);
 
-/// Accepts whatever comes.
-pub(super) fn anything() -> Judge {
-    Box::new(|_| None)
-}
-
 /// Accepts any reply that is not an error.
 pub(super) fn no_error(what: &str) -> Judge {
     let what = what.to_owned();
@@ -25,11 +20,8 @@ pub(super) fn no_error(what: &str) -> Judge {
     })
 }
 
-/// Accepts the reply that is specified; none specified: whatever comes.
-pub(super) fn reply(command: &str, spec: Option<ReplySpec>) -> Judge {
-    let Some(spec) = spec else {
-        return anything();
-    };
+/// Accepts the reply that is specified.
+pub(super) fn reply(command: &str, spec: ReplySpec) -> Judge {
     let command = command.to_owned();
     Box::new(move |reply| {
         let reply = match reply {
@@ -112,7 +104,7 @@ impl Run<'_> {
     /// Asks a node for fields of its `INFO`.
     pub(super) fn check_info(&self, node: &str, info: &[(String, Expected)]) {
         let command = vec![b"INFO".to_vec(), b"everything".to_vec()];
-        self.order(node, None, vec![command], judge_info(info.to_vec()));
+        self.order(node, None, vec![command], Some(judge_info(info.to_vec())));
     }
 
     /// What must be so in the end.
@@ -122,7 +114,9 @@ impl Run<'_> {
             self.check_info(node, info);
         }
         let deadline = self.sim.elapsed() + LAST_QUESTIONS;
-        while !self.operator.is_idle() && self.sim.elapsed() < deadline {
+        while !self.operator.is_idle()
+            && self.sim.elapsed() < deadline.max(self.operator.held_up_until())
+        {
             self.step()?;
         }
         self.operator.collect(&mut self.recorder.borrow_mut());

@@ -2,8 +2,9 @@
 //!
 //! Each order is a connection of its own, so that one that hangs holds up no other. Orders to one
 //! node that are given together are sent one after the other, each when the one before has been
-//! answered or has had its time. What came of an order is judged when it is collected. While there
-//! is no order the operator's host runs nothing.
+//! answered or has had its time. What came of an order is judged when it is collected: an answer
+//! that waits in the queue of a slow link is waited for, as it is no fault of the node. While
+//! there is no order the operator's host runs nothing.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,13 +18,15 @@ use crate::env::SimEnv;
 use crate::process::Exit;
 use crate::recorder::Recorder;
 use crate::simulation::{SimError, Simulation};
-use crate::workload::client::Client;
+use crate::workload::client::{Client, Patience};
 use crate::world::{HostId, HostStatus};
 
 /// The host from which the operator's commands come; no fault reaches it.
 const OPERATOR: &str = "operator";
 /// How long the operator waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much longer at most, each time, when links have yet to carry what was sent before.
+const MOST_LONGER: Duration = Duration::from_secs(600);
 
 /// Commands to one node, on one connection.
 pub(super) struct Order {
@@ -35,8 +38,9 @@ pub(super) struct Order {
     pub password: Option<String>,
     /// The commands; only the reply to the last one is judged.
     pub commands: Vec<Vec<Vec<u8>>>,
-    /// Judges the last reply (or why there is none); `Some` is what is wrong with it.
-    pub judge: Judge,
+    /// Judges the last reply (or why there is none); `Some` is what is wrong with it. `None`:
+    /// whatever comes is right.
+    pub judge: Option<Judge>,
 }
 
 /// See [`Order::judge`].
@@ -49,6 +53,8 @@ struct Desk {
     complaints: Vec<(String, String)>,
     /// Orders given and not yet judged.
     open: usize,
+    /// Until when an answer is waited for that is held up by a link.
+    held_up_until: Duration,
 }
 
 /// See the module's text.
@@ -89,6 +95,11 @@ impl Operator {
     /// Whether every order has been judged.
     pub(super) fn is_idle(&self) -> bool {
         self.desk.borrow().open == 0
+    }
+
+    /// Until when an answer may come that a link holds up; in the past if there is none.
+    pub(super) fn held_up_until(&self) -> Duration {
+        self.desk.borrow().held_up_until
     }
 
     /// Notes what was wrong with replies.
@@ -149,7 +160,7 @@ async fn carry_out(env: SimEnv, order: Order, turn: Turn, desk: Rc<RefCell<Desk>
         let _ = before.await;
     }
     let reply = {
-        let mut talk = std::pin::pin!(talk(&env, &order));
+        let mut talk = std::pin::pin!(talk(&env, &order, &desk));
         let soon = tokio::time::timeout(courtesy(&env, &order.node), &mut talk).await;
         // Nobody may be waiting for it.
         let _ = turn.done.send(());
@@ -158,14 +169,34 @@ async fn carry_out(env: SimEnv, order: Order, turn: Turn, desk: Rc<RefCell<Desk>
             Err(_) => talk.await,
         }
     };
-    let complaint = (order.judge)(reply.map_err(|error| error.to_string()));
+    let reply = reply.map_err(|error| error.to_string());
+    let complaint = order.judge.and_then(|judge| judge(reply));
     let mut desk = desk.borrow_mut();
     desk.open -= 1;
     desk.complaints.extend(complaint.map(|complaint| (order.node, complaint)));
 }
 
-async fn talk(env: &SimEnv, order: &Order) -> std::io::Result<Bytes> {
-    let mut client = Client::connect(env, &order.node, order.port, PATIENCE).await?;
+/// How long an answer is waited for. What nobody judges is not waited for any longer.
+fn patience(env: &SimEnv, order: &Order, desk: &Rc<RefCell<Desk>>) -> Patience {
+    let world = env.world();
+    let node = world.host(&order.node).ok().filter(|_| order.judge.is_some());
+    let Some(node) = node else { return PATIENCE.into() };
+    let (world, here, desk) = (world.clone(), env.host(), desk.clone());
+    let longer = move || {
+        let clear_in = world.clear_in(here, node).max(world.clear_in(node, here));
+        let longer = clear_in.min(MOST_LONGER);
+        if !longer.is_zero() {
+            let mut desk = desk.borrow_mut();
+            desk.held_up_until = desk.held_up_until.max(world.now() + longer);
+        }
+        longer
+    };
+    Patience::new(PATIENCE, Box::new(longer))
+}
+
+async fn talk(env: &SimEnv, order: &Order, desk: &Rc<RefCell<Desk>>) -> std::io::Result<Bytes> {
+    let patience = patience(env, order, desk);
+    let mut client = Client::connect(env, &order.node, order.port, patience).await?;
     if let Some(password) = &order.password {
         client.call(&[b"AUTH", password.as_bytes()]).await?;
     }

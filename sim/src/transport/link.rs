@@ -113,6 +113,13 @@ impl Link {
         Duration::from_micros(us)
     }
 
+    /// How long it takes at most until all that was given to the link so far has arrived; a `tick`
+    /// is when hosts look. Zero if it has.
+    pub fn clear_in(&self, now: Duration, tick: Duration) -> Duration {
+        let slack = Duration::from_micros(self.config.latency_max_us).saturating_add(tick);
+        self.busy_until.saturating_add(slack).saturating_sub(now)
+    }
+
     /// When a segment of `len` bytes sent at `now` arrives.
     pub fn carry(&mut self, now: Duration, len: usize) -> Duration {
         let nanos = (len as u128) * 1_000_000_000 / u128::from(self.config.bandwidth_bytes_per_s);

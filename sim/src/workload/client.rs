@@ -64,27 +64,55 @@ impl Pipeline {
     }
 }
 
+/// How long a call waits.
+pub struct Patience {
+    timeout: Duration,
+    /// Asked when the time is over: how much longer. Zero ends it, and so does the second time.
+    longer: Option<Box<dyn Fn() -> Duration>>,
+}
+
+impl Patience {
+    /// Asks `longer` when `timeout` is over: once for the way there and once for the way back, as
+    /// on a link nothing overtakes what was sent before it.
+    pub fn new(timeout: Duration, longer: Box<dyn Fn() -> Duration>) -> Self {
+        Self { timeout, longer: Some(longer) }
+    }
+}
+
+impl From<Duration> for Patience {
+    fn from(timeout: Duration) -> Self {
+        Self { timeout, longer: None }
+    }
+}
+
 /// One connection to a node.
 pub struct Client<E: Env> {
     stream: E::Stream,
     input: BytesMut,
-    timeout: Duration,
+    patience: Patience,
     /// When a call gives up; only looked at inside one.
     deadline: Pin<Box<Sleep>>,
 }
 
 impl<E: Env> Client<E> {
-    /// Connects; gives up after `timeout`, which also bounds every later call.
-    pub async fn connect(env: &E, host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
-        let mut deadline = Box::pin(sleep(timeout));
-        let (stream, _) = before(deadline.as_mut(), env.connect(host, port)).await?;
-        Ok(Self { stream, input: BytesMut::new(), timeout, deadline })
+    /// Connects; gives up when `patience` ends, which also bounds every later call.
+    pub async fn connect(
+        env: &E,
+        host: &str,
+        port: u16,
+        patience: impl Into<Patience>,
+    ) -> io::Result<Self> {
+        let patience = patience.into();
+        let mut deadline = Box::pin(sleep(patience.timeout));
+        let connected = before(deadline.as_mut(), &patience, env.connect(host, port)).await;
+        let (stream, _) = connected?;
+        Ok(Self { stream, input: BytesMut::new(), patience, deadline })
     }
 
     /// Sends commands and waits for all their replies.
     pub async fn send(&mut self, pipeline: &Pipeline) -> io::Result<Vec<Bytes>> {
-        let Self { stream, input, timeout, deadline } = self;
-        deadline.as_mut().reset(Instant::now() + *timeout);
+        let Self { stream, input, patience, deadline } = self;
+        deadline.as_mut().reset(Instant::now() + patience.timeout);
         let talk = async {
             stream.write_all(&pipeline.bytes).await?;
             stream.flush().await?;
@@ -94,7 +122,7 @@ impl<E: Env> Client<E> {
             }
             Ok(replies)
         };
-        before(deadline.as_mut(), talk).await
+        before(deadline.as_mut(), patience, talk).await
     }
 
     /// Sends one command and waits for its reply.
@@ -109,13 +137,25 @@ impl<E: Env> Client<E> {
 /// What comes of `work`, or that `deadline` came first. (One timer for all calls of a client: a
 /// new one for each costs more than the calls do.)
 async fn before<T>(
-    deadline: Pin<&mut Sleep>,
+    mut deadline: Pin<&mut Sleep>,
+    patience: &Patience,
     work: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
-    tokio::select! {
-        biased;
-        result = work => result,
-        () = deadline => Err(io::ErrorKind::TimedOut.into()),
+    let mut work = std::pin::pin!(work);
+    let mut asked = 0;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            () = &mut deadline => {}
+        }
+        let longer = patience.longer.as_ref().filter(|_| asked < 2);
+        let longer = longer.map_or(Duration::ZERO, |longer| longer());
+        if longer.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        asked += 1;
+        deadline.as_mut().reset(Instant::now() + longer);
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Must never: decide when.
 
+use std::time::Duration;
+
 use super::connections::{passes, settle, wake};
 use super::{HostId, HostStatus, State, World};
 use crate::transport::conn::{ACCEPTOR, CONNECTOR, ConnId, Wakers};
@@ -73,6 +75,14 @@ impl World {
     #[must_use]
     pub fn link_config(&self, from: HostId, to: HostId) -> LinkConfig {
         self.with_link(from, to, |link| link.config)
+    }
+
+    /// How long it takes at most until all has arrived that was sent from one host to another.
+    /// Zero if it has.
+    #[must_use]
+    pub fn clear_in(&self, from: HostId, to: HostId) -> Duration {
+        let (now, tick) = (self.now(), self.tick());
+        self.with_link(from, to, |link| link.clear_in(now, tick))
     }
 
     /// Moves the wall clock of a host by `by_ms` (a positive value is into the future).
