@@ -88,7 +88,8 @@ pub type Parts = Box<dyn Iterator<Item = Part> + Send>;
 
 /// A file open for appending.
 pub trait DiskFile: 'static {
-    /// Appends all of `bytes`.
+    /// Appends all of `bytes`. They may be on their way still when this ends: an error may be told
+    /// by a later call, at the latest by [`DiskFile::sync`].
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>>;
 
     /// Appends all parts, holding no more than a few of them at a time, and tells `progress` now

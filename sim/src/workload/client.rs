@@ -67,7 +67,7 @@ impl Pipeline {
 /// How long a call waits.
 pub struct Patience {
     timeout: Duration,
-    /// Asked when the time is over: how much longer. Zero ends it, and so does the second time.
+    /// Asked when the time is over: how much longer. Zero ends it; it is asked twice at most.
     longer: Option<Box<dyn Fn() -> Duration>>,
 }
 
