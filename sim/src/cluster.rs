@@ -278,28 +278,17 @@ pub struct Calm {
 }
 
 /// All nodes and all that was ever written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cluster {
-    /// Since when every way between nodes has been open and fast, and no process was stopped,
-    /// started or made to stand still; `None`: something of that lasts.
-    pub whole_since: Option<Duration>,
+    /// Since when nothing has been wrong between two nodes: see [`Cluster::whole_since`]. The first
+    /// of a pair has the lower index; a pair that is not here has always been whole.
+    ways: BTreeMap<(NodeIndex, NodeIndex), Option<Duration>>,
     /// Whether all is over that was to be done to it.
     pub calm: Option<Calm>,
     /// The nodes.
     pub nodes: Vec<NodeState>,
     /// Every stream byte written so far.
     pub histories: Histories,
-}
-
-impl Default for Cluster {
-    fn default() -> Self {
-        Self {
-            whole_since: Some(Duration::ZERO),
-            calm: None,
-            nodes: Vec::new(),
-            histories: Histories::default(),
-        }
-    }
 }
 
 impl Cluster {
@@ -325,11 +314,24 @@ impl Cluster {
         self.by_host(host)
     }
 
+    /// Since when the way between two nodes has been open and fast in both directions, and neither
+    /// process was stopped, started or made to stand still; `None`: something of that lasts.
+    pub fn whole_since(&self, one: NodeIndex, other: NodeIndex) -> Option<Duration> {
+        let way = (one.min(other), one.max(other));
+        self.ways.get(&way).copied().unwrap_or(Some(Duration::ZERO))
+    }
+
+    /// Takes note of what [`whole_since`](Self::whole_since) is to tell from now on.
+    pub fn note_way(&mut self, one: NodeIndex, other: NodeIndex, whole_since: Option<Duration>) {
+        self.ways.insert((one.min(other), one.max(other)), whole_since);
+    }
+
     /// Whether nothing has been wrong since a node met its master, between them and with its disk.
     pub fn is_whole_link(&self, node: NodeIndex) -> bool {
         let state = &self.nodes[node];
         let whole = |since: Option<Duration>| since.is_some_and(|since| since < state.linked_at);
-        whole(self.whole_since) && whole(state.disk_whole_since)
+        let way = self.master_of(node).and_then(|master| self.whole_since(node, master));
+        whole(way) && whole(state.disk_whole_since)
     }
 
     /// The process of a node ended (killed, power cut, exited).

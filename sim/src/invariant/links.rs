@@ -73,14 +73,16 @@ impl Links {
     /// Who turned away from a master has hung up.
     fn kept(&self, cluster: &Cluster, sight: &Sight<'_>) -> Option<String> {
         let state = &cluster.nodes[sight.node];
-        let whole_since = cluster.whole_since?;
+        let whole = |peer, view: &ReplicaView| {
+            cluster.whole_since(sight.node, peer).is_some_and(|since| since < view.asked_at)
+        };
         let gone = state.replicas.values().find_map(|view| {
             let (peer, left) = (view.node?, self.left.get(&view.node?)?);
             let still_here = view.state == ReplicaState::Online
                 && view.life == cluster.nodes[peer].life
                 && view.asked_at < *left
                 // One that a cut has met may stay dead: its end is told to nobody.
-                && whole_since < view.asked_at
+                && whole(peer, view)
                 && sight.at > *left + FAREWELL;
             (still_here && cluster.nodes[peer].up).then_some((peer, *left))
         });
@@ -185,7 +187,7 @@ mod tests {
     use replisim::event::{Digest, FullReason, PsyncAnswer};
     use replisim::replication::Offset;
 
-    use super::super::testing::{LINK, World, tick};
+    use super::super::testing::{LINK, NODE, World, tick};
     use super::*;
 
     const REPLICA: NodeIndex = 1;
@@ -270,7 +272,7 @@ mod tests {
             world.replica(1_500, ReplicaState::WaitEnd);
             world.link(1_500, MasterLinkState::Transfer, "");
             if broken {
-                world.cluster.whole_since = Some(Duration::from_secs(30));
+                world.cluster.note_way(NODE, REPLICA, Some(Duration::from_secs(30)));
             }
             world.link(62_000, MasterLinkState::Connect, "timeout");
             assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);

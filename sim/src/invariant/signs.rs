@@ -131,7 +131,6 @@ mod tests {
     fn linked(seen: ReplicaState, link: MasterLinkState) -> (World<Signs>, NodeIndex) {
         let mut world = World::new(Signs::default()).with_replica(Offset(0));
         let replica = world.add("r1", "10.0.0.2");
-        world.cluster.whole_since = Some(Duration::ZERO);
         let view = world.cluster.nodes[NODE].replicas.get_mut(&LINK).expect("a replica");
         (view.node, view.life, view.state) = (Some(replica), 0, seen);
         view.asked_at = Duration::from_secs(1);
@@ -176,12 +175,16 @@ mod tests {
             world.see(ms, &tick(&[], 0));
         }
         assert!(world.said.is_empty(), "{:?}", world.said);
-        // Something was wrong with the link.
-        let (mut world, _) = linked(ReplicaState::WaitEnd, MasterLinkState::Transfer);
-        world.cluster.whole_since = Some(Duration::from_secs(2));
-        for ms in (2_000..9_000).step_by(100) {
-            world.see(ms, &tick(&[], 0));
+        // Something was wrong with the link, or with another.
+        for (is_theirs, fine) in [(true, true), (false, false)] {
+            let (mut world, replica) = linked(ReplicaState::WaitEnd, MasterLinkState::Transfer);
+            let other = world.add("r2", "10.0.0.3");
+            let way = if is_theirs { (NODE, replica) } else { (replica, other) };
+            world.cluster.note_way(way.0, way.1, Some(Duration::from_secs(2)));
+            for ms in (2_000..9_000).step_by(100) {
+                world.see(ms, &tick(&[], 0));
+            }
+            assert_eq!(world.said.is_empty(), fine, "{:?}", world.said);
         }
-        assert!(world.said.is_empty(), "{:?}", world.said);
     }
 }

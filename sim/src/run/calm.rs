@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Run;
-use crate::cluster::Calm;
+use crate::cluster::{Calm, NodeIndex};
 use crate::scenario::{ResolvedScenario, StepAction};
 use crate::transport::LinkPolicy;
 use crate::world::HostStatus;
@@ -54,18 +54,15 @@ impl Run<'_> {
             | StepAction::Heal { .. }
             | StepAction::Slow { .. }
             | StepAction::FullSpeed { .. }
-            | StepAction::Kill { .. }
-            | StepAction::PowerCut { .. }
-            | StepAction::Start { .. }
-            | StepAction::Restart { .. }
-            | StepAction::Shutdown { .. }
-            | StepAction::Pause { .. }
-            | StepAction::Resume { .. }
             | StepAction::Lag { .. }
-            | StepAction::CatchUp { .. } => {
-                let whole = self.is_whole().then_some(now);
-                self.recorder.borrow_mut().cluster.whole_since = whole;
-            }
+            | StepAction::CatchUp { .. } => self.note_ways(None),
+            StepAction::Kill { node }
+            | StepAction::PowerCut { node, .. }
+            | StepAction::Start { node }
+            | StepAction::Restart { node }
+            | StepAction::Shutdown { node, .. }
+            | StepAction::Pause { node }
+            | StepAction::Resume { node } => self.note_ways(Some(node)),
             _ => {}
         }
     }
@@ -75,19 +72,31 @@ impl Run<'_> {
         self.recorder.borrow_mut().cluster.nodes[index].disk_whole_since = whole_since;
     }
 
-    /// Whether all ways between nodes are what they were at first, and all processes run or are
-    /// down for good.
-    fn is_whole(&self) -> bool {
+    /// Takes note of which ways between nodes are whole, after a change of the network, or of the
+    /// process of `node`.
+    fn note_ways(&self, node: Option<&str>) {
+        let now = self.sim.elapsed();
+        let touched = node.map(|node| self.index(node));
+        let cluster = &mut self.recorder.borrow_mut().cluster;
+        let count = self.scenario.nodes.len();
+        for (one, other) in (0..count).flat_map(|one| (one + 1..count).map(move |it| (one, it))) {
+            let is_touched = touched.is_some_and(|node| node == one || node == other);
+            let since = cluster.whole_since(one, other).filter(|_| !is_touched).unwrap_or(now);
+            let is_whole = self.is_whole_way(one, other);
+            cluster.note_way(one, other, is_whole.then_some(since));
+        }
+    }
+
+    /// Whether the way between two nodes is what it was at first, and neither process stands still.
+    fn is_whole_way(&self, one: NodeIndex, other: NodeIndex) -> bool {
         let usual = super::link_config(self.scenario);
         let world = self.sim.world();
-        let nodes = &self.scenario.nodes;
-        let hosts: Vec<_> = nodes.iter().filter_map(|node| world.host(&node.name).ok()).collect();
+        let host = |node: NodeIndex| world.host(&self.scenario.nodes[node].name);
+        let (Ok(one), Ok(other)) = (host(one), host(other)) else { return false };
         let is_open =
             |a, b| world.link_policy(a, b) == LinkPolicy::Open && world.link_config(a, b) == usual;
-        hosts.iter().all(|a| {
-            world.status(*a) != HostStatus::Paused
-                && hosts.iter().all(|b| a == b || is_open(*a, *b))
-        })
+        let stands_still = |host| world.status(host) == HostStatus::Paused;
+        is_open(one, other) && is_open(other, one) && !stands_still(one) && !stands_still(other)
     }
 
     /// Takes note when the last step is done and the last client has stopped.

@@ -176,11 +176,10 @@ async fn carry_out(env: SimEnv, order: Order, turn: Turn, desk: Rc<RefCell<Desk>
     desk.complaints.extend(complaint.map(|complaint| (order.node, complaint)));
 }
 
-/// How long an answer is waited for. What nobody judges is not waited for any longer.
+/// How long an answer is waited for.
 fn patience(env: &SimEnv, order: &Order, desk: &Rc<RefCell<Desk>>) -> Patience {
     let world = env.world();
-    let node = world.host(&order.node).ok().filter(|_| order.judge.is_some());
-    let Some(node) = node else { return PATIENCE.into() };
+    let Ok(node) = world.host(&order.node) else { return PATIENCE.into() };
     let (world, here, desk) = (world.clone(), env.host(), desk.clone());
     let longer = move || {
         let clear_in = world.clear_in(here, node).max(world.clear_in(node, here));
