@@ -17,7 +17,7 @@ use crate::history::Histories;
 pub type NodeIndex = usize;
 
 /// The directives of a node that invariants need, as of its last start or `CONFIG SET`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// `repl-backlog-size` in bytes.
     pub repl_backlog_size_bytes: u64,

@@ -43,6 +43,8 @@ pub(super) enum Family {
     Failover,
     Tune,
     Save,
+    /// The configuration is kept, and a process begins with what was kept.
+    Rewrite,
     Flush,
     Disconnect,
     Fill,
@@ -85,6 +87,7 @@ impl Family {
         Self::Probe,
         Self::Edge,
         Self::Fresh,
+        Self::Rewrite,
     ];
 }
 
@@ -106,6 +109,11 @@ const PROBES: &[&str] = &[
 /// A time of the run as a scenario writes it.
 pub(super) fn millis(ms: u64) -> String {
     format!("{ms}ms")
+}
+
+/// A process is down for so long.
+fn down_ms(ms: u64) -> Option<Spot<Range<Time>>> {
+    Some(Range::fixed(Time::from_u64(ms * 1_000)).into())
 }
 
 /// A command of the operator, whatever comes of it.
@@ -235,6 +243,7 @@ impl Maker<'_> {
             }
             Family::RemoveRdb => one(Action::RemoveRdb(names())),
             Family::Fresh => self.fresh(&node, at_ms),
+            Family::Rewrite => self.rewrite(&node),
             Family::Failover => {
                 // Replicas refuse it: mostly the first master is still one.
                 let first = self.dice.chance(0.5).then(|| self.members[0].name.clone());
@@ -311,8 +320,7 @@ impl Maker<'_> {
     /// that is over: a master with save points goes on writing for itself, and meanwhile its
     /// backlog leaves what follows the snapshot behind.
     fn asks_twice(&mut self, node: &str) -> Vec<(u64, Action)> {
-        let down = Range::fixed(Time::from_u64(100_000));
-        let killed = Action::Kill(Down { node: node.into(), duration: Some(down.into()) });
+        let killed = Action::Kill(Down { node: node.into(), duration: down_ms(100) });
         let delay_us = self.dice.magnitude(2_000, 50_000);
         let again_ms = 200 + self.dice.magnitude(300, 3_000);
         let mut all = vec![
@@ -336,15 +344,57 @@ impl Maker<'_> {
         all
     }
 
+    /// A node keeps the configuration that it was given, is mostly given another, and starts again.
+    fn rewrite(&mut self, node: &str) -> Vec<(u64, Action)> {
+        let mut all = Vec::new();
+        let (turn, tune) = (self.dice.chance(0.6), self.dice.chance(0.4));
+        if turn {
+            all.push((0, self.turn(node)));
+        }
+        if tune {
+            let line = self.tuning();
+            all.push((1, order(node, &line)));
+        }
+        let kept_ms = self.dice.magnitude(2, 2_000);
+        all.push((kept_ms, order(node, "CONFIG REWRITE")));
+        let after_ms = kept_ms + self.dice.magnitude(2, 3_000);
+        if self.dice.chance(0.3) {
+            let turned = self.turn(node);
+            all.push((after_ms, turned));
+        }
+        match self.dice.number(0, 3) {
+            0 => all.push((after_ms + 1, Action::restart(Names::from(node)))),
+            1 => {
+                let cut = PowerCut { node: node.into(), torn: Some(true), duration: down_ms(100) };
+                all.push((after_ms + 1, Action::PowerCut(cut)));
+            }
+            2 => {
+                let kill = Down { node: node.into(), duration: down_ms(100) };
+                all.push((after_ms + 1, Action::Kill(kill)));
+            }
+            // Something else will restart it, or nothing.
+            _ => {}
+        }
+        all
+    }
+
+    /// A node is told to follow another, or nobody.
+    fn turn(&mut self, node: &str) -> Action {
+        let master = self.other(node).filter(|_| self.dice.chance(0.5));
+        match master {
+            Some(master) => order(node, &format!("REPLICAOF {master} 6379")),
+            None => order(node, "REPLICAOF NO ONE"),
+        }
+    }
+
     /// A process that comes back without data, and what may happen while it is given some.
     fn fresh(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
         if self.dice.chance(0.25) {
             return self.asks_twice(node);
         }
         let name: Names = node.into();
-        let down = Range::fixed(Time::from_u64(100_000));
         let mut all = vec![
-            (0, Action::Kill(Down { node: name.clone(), duration: Some(down.into()) })),
+            (0, Action::Kill(Down { node: name.clone(), duration: down_ms(100) })),
             (1, Action::RemoveRdb(name.clone())),
         ];
         let after_ms = 100 + self.dice.magnitude(50, 3_000);
@@ -352,7 +402,7 @@ impl Maker<'_> {
         if let Some(other) = self.other(node).filter(|_| self.dice.chance(0.4)) {
             let after_ms = self.dice.magnitude(10, 3_000);
             let name: Names = other.as_str().into();
-            let kill = Down { node: name.clone(), duration: Some(down.into()) };
+            let kill = Down { node: name.clone(), duration: down_ms(100) };
             all.push((after_ms, Action::Kill(kill)));
             all.push((after_ms + 1, Action::RemoveRdb(name)));
         }
@@ -504,6 +554,21 @@ impl Maker<'_> {
         ]
     }
 
+    /// A change of a node's configuration.
+    fn tuning(&mut self) -> String {
+        let size = self.dice.magnitude(16 << 10, 256 << 10);
+        match self.dice.number(0, 6) {
+            0 => format!("CONFIG SET repl-backlog-size {size}"),
+            // Then what expires goes when it is looked at, or watched, and not before.
+            6 => "DEBUG SET-ACTIVE-EXPIRE 0".to_owned(),
+            5 => format!("CONFIG SET masterauth {}", self.dice.pick(&["wrong", "\"\""])),
+            1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
+            2 => "CONFIG SET repl-diskless-sync no".to_owned(),
+            3 => format!("CONFIG SET repl-timeout {}", self.dice.number(2, 4)),
+            _ => format!("CONFIG SET repl-backlog-ttl {}", self.dice.number(1, 5)),
+        }
+    }
+
     /// What the operator does.
     fn operator(&mut self, family: Family, node: &str) -> Vec<(u64, Action)> {
         let mut todo = Vec::new();
@@ -532,17 +597,7 @@ impl Maker<'_> {
                 say(0, node, line);
             }
             Family::Tune => {
-                let size = self.dice.magnitude(16 << 10, 256 << 10);
-                let line = match self.dice.number(0, 6) {
-                    0 => format!("CONFIG SET repl-backlog-size {size}"),
-                    // Then what expires goes when it is looked at, or watched, and not before.
-                    6 => "DEBUG SET-ACTIVE-EXPIRE 0".to_owned(),
-                    5 => format!("CONFIG SET masterauth {}", self.dice.pick(&["wrong", "\"\""])),
-                    1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
-                    2 => "CONFIG SET repl-diskless-sync no".to_owned(),
-                    3 => format!("CONFIG SET repl-timeout {}", self.dice.number(2, 4)),
-                    _ => format!("CONFIG SET repl-backlog-ttl {}", self.dice.number(1, 5)),
-                };
+                let line = self.tuning();
                 say(0, node, &line);
             }
             Family::Save => {

@@ -50,7 +50,7 @@ impl Profile {
             }
             Self::Admin => &[
                 Follow, Promote, HandOver, Failover, Failover, Tune, Save, Flush, Disconnect,
-                Probe, Reset, Restart, Pause,
+                Probe, Reset, Restart, Pause, Rewrite,
             ],
             Self::Slow => {
                 &[SlowLink, SlowLink, Lag, Lag, SlowDisk, Pause, Stall, Fill, Save, Failover, Flush]

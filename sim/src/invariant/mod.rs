@@ -20,6 +20,7 @@ mod offset;
 mod pause;
 mod prefix;
 mod psync;
+mod rewrite;
 mod saves;
 mod shutdown;
 mod signs;
@@ -123,6 +124,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(bounds::Bounds),
         Box::new(saves::Saves::default()),
         Box::new(last_save::LastSave::default()),
+        Box::new(rewrite::Rewrite::default()),
         Box::new(pause::Pause::default()),
         Box::new(shutdown::Shutdown::default()),
         Box::new(links::Links::default()),

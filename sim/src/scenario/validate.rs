@@ -28,6 +28,7 @@ pub const INVARIANTS: &[&str] = &[
     "durability",
     "saves",
     "last-save",
+    "rewrite",
     "leftovers",
     "pause",
     "shutdown",

@@ -1,0 +1,165 @@
+//! *rewrite*: what `CONFIG REWRITE` has answered with OK is what the node starts with the next
+//! time: its role, its master, its directives (config.c `rewriteConfig`,
+//! `rewriteConfigReplicaofOption`).
+//!
+//! Must never: judge a node that was never rewritten; the scenario's own text is held to nothing
+//! here.
+
+use std::collections::BTreeMap;
+
+use replisim::event::{Event, MasterLinkState, Role};
+
+use super::{Found, Invariant, Sight};
+use crate::cluster::{Cluster, Limits, NodeIndex, NodeState};
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Rewrite {
+    kept: BTreeMap<NodeIndex, Kept>,
+    /// Nodes that have started as replicas and not named their master yet.
+    unnamed: BTreeMap<NodeIndex, (String, u16)>,
+}
+
+/// What a node's file says.
+struct Kept {
+    role: Role,
+    master: Option<(String, u16)>,
+    limits: Limits,
+}
+
+impl Kept {
+    fn of(state: &NodeState) -> Self {
+        let master = state.master.clone().filter(|_| state.role == Role::Replica);
+        Self { role: state.role, master, limits: state.limits.clone() }
+    }
+
+    /// What a start makes of it: what is another.
+    fn differs(&self, role: Role, limits: &Limits) -> Option<String> {
+        if self.role != role {
+            let name = |role| if role == Role::Master { "master" } else { "replica" };
+            return Some(format!(
+                "starts as a {}; it was a {} when CONFIG REWRITE was answered",
+                name(role),
+                name(self.role)
+            ));
+        }
+        (self.limits != *limits).then(|| {
+            format!("starts with {limits:?}; CONFIG REWRITE was answered with {:?}", self.limits)
+        })
+    }
+}
+
+fn is_rewrite(args: &[&[u8]]) -> bool {
+    matches!(args, [config, rewrite]
+        if config.eq_ignore_ascii_case(b"config") && rewrite.eq_ignore_ascii_case(b"rewrite"))
+}
+
+impl Invariant for Rewrite {
+    fn name(&self) -> &'static str {
+        "rewrite"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
+        let (node, state) = (sight.node, &cluster.nodes[sight.node]);
+        match sight.event {
+            Event::Executed { args, reply: b"+OK\r\n", .. } if is_rewrite(args) => {
+                self.kept.insert(node, Kept::of(state));
+            }
+            Event::Started { role, .. } => {
+                self.unnamed.remove(&node);
+                let Some(kept) = self.kept.get(&node) else { return };
+                if let Some(text) = kept.differs(*role, &state.limits) {
+                    found.violation(&state.name, text);
+                } else if let Some(master) = &kept.master {
+                    self.unnamed.insert(node, master.clone());
+                }
+            }
+            // It may be sent elsewhere before it has turned to anyone.
+            Event::Executed { .. } => {
+                self.unnamed.remove(&node);
+            }
+            Event::MasterLink { host, port, state: link, .. } if *link != MasterLinkState::None => {
+                let Some((kept, at)) = self.unnamed.remove(&node) else { return };
+                if (&*kept, at) != (&**host, *port) {
+                    let text = format!(
+                        "starts as a replica of {host}:{port}; it was one of {kept}:{at} when \
+                         CONFIG REWRITE was answered"
+                    );
+                    found.violation(&state.name, text);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{NODE, World, executed, started};
+    use super::*;
+
+    const REWRITE: &[&[u8]] = &[b"CONFIG", b"REWRITE"];
+
+    fn link(host: &'static str) -> Event<'static> {
+        let (state, reason) = (MasterLinkState::Connect, "".into());
+        Event::MasterLink { host: host.into(), port: 6379, state, reason }
+    }
+
+    fn started_as(role: Role) -> Event<'static> {
+        let Event::Started { id, second, offset, restored, loaded, digest, .. } = started() else {
+            unreachable!("it is what it is called")
+        };
+        Event::Started { role, id, second, offset, restored, loaded, digest }
+    }
+
+    /// A replica of `n2`, whose file says so.
+    fn rewritten(reply: &'static [u8]) -> World<Rewrite> {
+        let mut world = World::new(Rewrite::default());
+        world.cluster.nodes[NODE].role = Role::Replica;
+        world.see(1, &link("n2"));
+        world.see(2, &executed(REWRITE, reply));
+        world
+    }
+
+    #[test]
+    fn who_was_a_replica_starts_as_one() {
+        let mut world = rewritten(b"+OK\r\n");
+        world.see(3, &started_as(Role::Master));
+        assert_eq!(
+            world.said,
+            ["starts as a master; it was a replica when CONFIG REWRITE was answered"]
+        );
+        let mut world = rewritten(b"-ERR Rewriting config file: No space left on device\r\n");
+        world.see(3, &started_as(Role::Master));
+        assert!(world.said.is_empty(), "{:?}", world.said);
+    }
+
+    #[test]
+    fn who_followed_one_master_does_not_start_with_another() {
+        let mut world = rewritten(b"+OK\r\n");
+        world.see(3, &started_as(Role::Replica));
+        world.see(4, &link("n2"));
+        assert!(world.said.is_empty(), "{:?}", world.said);
+        world.see(5, &started_as(Role::Replica));
+        world.see(6, &link("n3"));
+        assert_eq!(
+            world.said,
+            ["starts as a replica of n3:6379; it was one of n2:6379 when CONFIG REWRITE was \
+              answered"]
+        );
+        // Told so by someone.
+        let mut world = rewritten(b"+OK\r\n");
+        world.see(3, &started_as(Role::Replica));
+        world.see(4, &executed(&[b"REPLICAOF", b"n3", b"6379"], b"+OK\r\n"));
+        world.see(5, &link("n3"));
+        assert!(world.said.is_empty(), "{:?}", world.said);
+    }
+
+    #[test]
+    fn directives_are_kept() {
+        let mut world = rewritten(b"+OK\r\n");
+        world.cluster.nodes[NODE].limits.databases = 17;
+        world.see(3, &started_as(Role::Replica));
+        assert!(world.said[0].starts_with("starts with Limits"), "{:?}", world.said);
+    }
+}
