@@ -471,7 +471,7 @@ impl Maker<'_> {
         vec![(2, Action::SlowDisk(slow)), (after_ms, follow)]
     }
 
-    /// Who would serve it by a file cannot write one for a while.
+    /// Who would serve it by a file cannot write one for a while, or cannot read it.
     fn cannot_be_saved(&mut self, node: &str, at_ms: u64) -> Vec<(u64, Action)> {
         let others: Vec<&str> =
             self.members.iter().map(|m| m.name.as_str()).filter(|name| *name != node).collect();
@@ -479,7 +479,7 @@ impl Maker<'_> {
             return Vec::new();
         }
         let duration = self.lasting(at_ms, 4_000);
-        let on = *self.dice.pick(&[DiskOperation::Write, DiskOperation::Sync]);
+        let on = *self.dice.pick(&[DiskOperation::Write, DiskOperation::Sync, DiskOperation::Read]);
         let error =
             DiskError { node: others.as_slice().into(), on: Some(on), chance: None, duration };
         let no_stream =
@@ -565,7 +565,7 @@ impl Maker<'_> {
             1 => "CONFIG SET repl-diskless-sync yes".to_owned(),
             2 => "CONFIG SET repl-diskless-sync no".to_owned(),
             3 => format!("CONFIG SET repl-timeout {}", self.dice.number(2, 4)),
-            _ => format!("CONFIG SET repl-backlog-ttl {}", self.dice.number(1, 5)),
+            _ => format!("CONFIG SET repl-backlog-ttl {}", self.dice.number(0, 5)),
         }
     }
 

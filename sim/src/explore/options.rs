@@ -30,7 +30,7 @@ pub(super) fn common(
     let backlog = dice.magnitude(16 << 10, 1 << 20).to_string();
     builder = builder.config("repl-backlog-size", backlog.as_str());
     if dice.chance(0.4) {
-        builder = builder.config("repl-backlog-ttl", *dice.pick(&["1", "2", "3", "6"]));
+        builder = builder.config("repl-backlog-ttl", *dice.pick(&["0", "1", "2", "3", "6"]));
     }
     if dice.chance(0.3) {
         builder = builder.config("repl-diskless-load", *dice.pick(&["on-empty-db", "swapdb"]));
@@ -235,9 +235,9 @@ fn slowest_key_us(scenario: &Scenario) -> u64 {
 /// The families of commands of a workload: often few, so that they meet.
 fn commands(dice: &mut Dice) -> Vec<CommandFamily> {
     use CommandFamily::*;
-    const ALL: [CommandFamily; 14] = [
+    const ALL: [CommandFamily; 15] = [
         Strings, Edits, Lists, Sets, Hashes, SortedSets, Streams, Blocking, Keys, Databases, Watch,
-        Edges, Turns, Messages,
+        Edges, Turns, Messages, Functions,
     ];
     if dice.chance(0.3) {
         return vec![Strings];

@@ -34,7 +34,9 @@ impl Invariant for ReadOnly {
         let Event::Executed { client, args, reply, .. } = sight.event else {
             return;
         };
-        let refused = [&b"-"[..], b"*-1", b"+QUEUED"].iter().any(|no| reply.starts_with(no));
+        // A transaction whose keys were watched may have been given up before.
+        let given_up = reply.starts_with(b"*-1") && args[0].eq_ignore_ascii_case(b"exec");
+        let refused = given_up || [&b"-"[..], b"+QUEUED"].iter().any(|no| reply.starts_with(no));
         if state.role == Role::Replica
             && state.limits.replica_read_only
             && !refused

@@ -293,6 +293,8 @@ pub enum CommandFamily {
     Turns,
     /// `PUBLISH`, which goes on the stream and changes nothing.
     Messages,
+    /// `FUNCTION LOAD`, `DELETE` and `FLUSH`: libraries are part of the data.
+    Functions,
     /// Numbers, lengths and collections at the edges of how they are encoded.
     Edges,
     /// Bitmaps, HyperLogLogs, positions, consumer groups, `SORT`: what the model does not know.

@@ -128,6 +128,7 @@ pub(super) fn write(
         CommandFamily::Others => others::write(rng, text),
         CommandFamily::Databases => database(rng, places, text),
         CommandFamily::Messages => command(&[b"PUBLISH", b"news", text]),
+        CommandFamily::Functions => function(rng),
         CommandFamily::Keys
         | CommandFamily::Strings
         | CommandFamily::Watch
@@ -254,6 +255,22 @@ fn blocking(rng: &mut ChaCha8Rng, text: &[u8]) -> Command {
         6 => command(&[b"ZADD", &key(rng, "zset"), &fraction(rng), &member(rng)]),
         7 => command(&[b"BLMPOP", timeout, b"2", &at, &other, end, b"COUNT", b"2"]),
         _ => command(&[pick(rng, &["LPUSH", "RPUSH"]), &at, &text[..text.len().min(20)]]),
+    }
+}
+
+/// Few libraries, so that they are replaced; a function has the name of its library, as no other
+/// may have one of its name.
+fn function(rng: &mut ChaCha8Rng) -> Command {
+    let (library, value) = (rng.random_range(0..4_u32), rng.random_range(0..1_000_000_u32));
+    let name = format!("lib{library}");
+    let code = format!(
+        "#!lua name={name}\nredis.register_function('{name}_f', function() return {value} end)"
+    );
+    match rng.random_range(0..12_u32) {
+        0..8 => command(&[b"FUNCTION", b"LOAD", b"REPLACE", code.as_bytes()]),
+        8 => command(&[b"FUNCTION", b"LOAD", code.as_bytes()]),
+        9 => command(&[b"FUNCTION", b"FLUSH", pick(rng, &["ASYNC", "SYNC"])]),
+        _ => command(&[b"FUNCTION", b"DELETE", name.as_bytes()]),
     }
 }
 
