@@ -323,6 +323,13 @@ pub enum Event<'a> {
         /// What changed, with the new values as `CONFIG GET` shows them.
         changed: &'a [(&'static str, String)],
     },
+    /// `CONFIG REWRITE` has come to its end, and is answered now; the [`Event::Executed`] of it came
+    /// when it began, with an empty reply.
+    ConfigRewritten {
+        /// Whether the file holds what the last one to begin made of it. `false`: it failed, or
+        /// another one is under way.
+        kept: bool,
+    },
     /// Sizes of what grows, reported at every tick.
     Buffers {
         /// Bytes in the backlog that may answer a `PSYNC`.

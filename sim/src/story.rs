@@ -135,6 +135,10 @@ impl Story {
                 }
             ),
             Event::SnapshotSaved { bytes, .. } => format!("saved a snapshot, {bytes} bytes"),
+            Event::ConfigRewritten { kept: true } => "rewrote its configuration".to_owned(),
+            Event::ConfigRewritten { kept: false } => {
+                "did not rewrite its configuration".to_owned()
+            }
             Event::SnapshotFailed { error, .. } => format!("could not write a snapshot: {error}"),
             Event::Loaded { source: LoadSource::File, .. } => "loaded its file".to_owned(),
             Event::Loaded { source: LoadSource::Master, .. } => "loaded the snapshot".to_owned(),

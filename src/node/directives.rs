@@ -187,9 +187,10 @@ impl Node {
             .collect()
     }
 
-    pub(super) fn rewrite_is_over(&mut self, job: u64, result: Result<(), String>) {
+    pub(super) fn rewrite_is_over(&mut self, now: Now, job: u64, result: Result<(), String>) {
         let newest = self.rewriting.as_ref().is_some_and(|(newest, _)| *newest == job);
         let written = if newest { self.rewriting.take() } else { None };
+        self.probe.emit(now, &Event::ConfigRewritten { kept: newest && result.is_ok() });
         match result {
             Ok(()) => {
                 if let (Some((_, contents)), Some((_, text))) = (written, &mut self.config_file) {

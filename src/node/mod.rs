@@ -587,9 +587,9 @@ impl Node {
     }
 
     /// A `WriteFile` is over.
-    pub fn file_written(&mut self, _now: Now, job: u64, result: Result<(), String>) {
+    pub fn file_written(&mut self, now: Now, job: u64, result: Result<(), String>) {
         if !self.acl_file_is_written(job, &result) {
-            self.rewrite_is_over(job, result);
+            self.rewrite_is_over(now, job, result);
         }
     }
 

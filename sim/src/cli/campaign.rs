@@ -17,12 +17,9 @@ use super::Format;
 use super::artifacts::Artifacts;
 use crate::determinism::{self, Checked};
 use crate::report::{Outcome, Renderer, RunReport, Summary, github, human, jsonl, junit};
-use crate::run::{RunFn, RunOptions, run_caught};
+use crate::run::{RunFn, RunOptions, run_caught, spawn_worker};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
-
-/// Stack of a run, in bytes.
-const STACK: usize = 16 << 20;
 
 /// Runs to be made.
 pub struct Campaign {
@@ -182,7 +179,7 @@ impl Campaign {
                 }
             };
             let name = format!("run-{number}");
-            std::thread::Builder::new().name(name).stack_size(STACK).spawn(work)?;
+            spawn_worker(name, work)?;
         }
         Ok(receiver)
     }
@@ -293,7 +290,7 @@ fn exit_code(summary: &Summary, interrupted: bool) -> u8 {
     }
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "wall time of a run, which is reported and decides nothing"
 )]
@@ -323,7 +320,7 @@ fn compare(first: &mut RunReport, instead: Option<&RunReport>, second: &RunRepor
 
 /// The first Ctrl-C stops the campaign; the second ends the process. So does SIGTERM, which is how
 /// a cluster takes its machine back.
-#[allow(clippy::disallowed_methods, reason = "a thread beside the runs, which none of them sees")]
+#[expect(clippy::disallowed_methods, reason = "a thread beside the runs, which none of them sees")]
 pub(super) fn watch_interrupt(flags: &Arc<Flags>) -> io::Result<()> {
     let flags = Arc::clone(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;

@@ -19,12 +19,9 @@ use super::marks::{self, MarkId};
 use super::profile::Profile;
 use crate::determinism::{self, Checked};
 use crate::report::RunReport;
-use crate::run::{RunFn, RunOptions, run_caught};
+use crate::run::{RunFn, RunOptions, run_caught, spawn_worker};
 use crate::scenario::{Problems, Scenario};
 use crate::seed::Seed;
-
-/// Stack of a run, in bytes.
-const STACK: usize = 16 << 20;
 
 /// Runs that differed from themselves and are told; more are counted.
 pub const MAX_PARTED: usize = 100;
@@ -223,7 +220,7 @@ pub fn start(
             }
         };
         let name = format!("explore-{number}");
-        std::thread::Builder::new().name(name).stack_size(STACK).spawn(work)?;
+        spawn_worker(name, work)?;
     }
     Ok(receiver)
 }

@@ -111,9 +111,14 @@ pub(super) fn millis(ms: u64) -> String {
     format!("{ms}ms")
 }
 
-/// A process is down for so long.
-fn down_ms(ms: u64) -> Option<Spot<Range<Time>>> {
-    Some(Range::fixed(Time::from_u64(ms * 1_000)).into())
+/// A value as a scenario writes it that leaves nothing to be drawn.
+pub(super) fn fixed<T: Unit>(value: T) -> Option<Spot<Range<T>>> {
+    Some(Range::fixed(value).into())
+}
+
+/// So long.
+fn length(ms: u64) -> Option<Spot<Range<Time>>> {
+    fixed(Time::from_u64(ms * 1_000))
 }
 
 /// A command of the operator, whatever comes of it.
@@ -187,7 +192,7 @@ impl Maker<'_> {
     fn lasting(&mut self, at_ms: u64, most_ms: u64) -> Option<Spot<Range<Time>>> {
         let drawn = self.dice.magnitude(20, most_ms);
         let ms = drawn.min(self.end_ms.saturating_sub(at_ms)).max(1);
-        Some(Range::fixed(Time::from_u64(ms * 1_000)).into())
+        length(ms)
     }
 
     fn links(&mut self) -> Links {
@@ -237,9 +242,9 @@ impl Maker<'_> {
                 one(Action::Pause(Pause { node: names(), duration }))
             }
             Family::Lag => {
-                let read = Range::fixed(Unit::from_u64(self.dice.magnitude(200, 200_000)));
+                let read = fixed(Unit::from_u64(self.dice.magnitude(200, 200_000)));
                 let duration = self.lasting(at_ms, 9_000);
-                one(Action::Lag(Lag { node: names(), read: Some(read.into()), duration }))
+                one(Action::Lag(Lag { node: names(), read, duration }))
             }
             Family::RemoveRdb => one(Action::RemoveRdb(names())),
             Family::Fresh => self.fresh(&node, at_ms),
@@ -271,7 +276,7 @@ impl Maker<'_> {
                 .dice
                 .chance(0.5)
                 .then(|| Range { low: Time::from_u64(low), high: Time::from_u64(high) }),
-            bandwidth: Some(Range::fixed(bandwidth).into()),
+            bandwidth: fixed(bandwidth),
             segment: self.dice.chance(0.3).then(|| Range::fixed(segment).into()),
             duration: self.lasting(at_ms, 12_000),
         })
@@ -289,13 +294,13 @@ impl Maker<'_> {
                 Action::SlowDisk(SlowDisk {
                     node,
                     latency: Some(latency),
-                    bandwidth: Some(Range::fixed(bandwidth).into()),
+                    bandwidth: fixed(bandwidth),
                     duration,
                 })
             }
             Family::FullDisk => {
-                let free = Range::fixed(Unit::from_u64(self.dice.number(0, 5_000)));
-                Action::FullDisk(FullDisk { node, free: Some(free.into()), duration })
+                let free = fixed(Unit::from_u64(self.dice.number(0, 5_000)));
+                Action::FullDisk(FullDisk { node, free, duration })
             }
             Family::DiskError => {
                 let on = *self.dice.pick(&[
@@ -320,7 +325,7 @@ impl Maker<'_> {
     /// that is over: a master with save points goes on writing for itself, and meanwhile its
     /// backlog leaves what follows the snapshot behind.
     fn asks_twice(&mut self, node: &str) -> Vec<(u64, Action)> {
-        let killed = Action::Kill(Down { node: node.into(), duration: down_ms(100) });
+        let killed = Action::Kill(Down { node: node.into(), duration: length(100) });
         let delay_us = self.dice.magnitude(2_000, 50_000);
         let again_ms = 200 + self.dice.magnitude(300, 3_000);
         let mut all = vec![
@@ -347,29 +352,27 @@ impl Maker<'_> {
     /// A node keeps the configuration that it was given, is mostly given another, and starts again.
     fn rewrite(&mut self, node: &str) -> Vec<(u64, Action)> {
         let mut all = Vec::new();
-        let (turn, tune) = (self.dice.chance(0.6), self.dice.chance(0.4));
-        if turn {
+        let (turns, is_tuned) = (self.dice.chance(0.6), self.dice.chance(0.4));
+        if turns {
             all.push((0, self.turn(node)));
         }
-        if tune {
-            let line = self.tuning();
-            all.push((1, order(node, &line)));
+        if is_tuned {
+            all.push((1, order(node, &self.tuning())));
         }
         let kept_ms = self.dice.magnitude(2, 2_000);
         all.push((kept_ms, order(node, "CONFIG REWRITE")));
         let after_ms = kept_ms + self.dice.magnitude(2, 3_000);
         if self.dice.chance(0.3) {
-            let turned = self.turn(node);
-            all.push((after_ms, turned));
+            all.push((after_ms, self.turn(node)));
         }
         match self.dice.number(0, 3) {
             0 => all.push((after_ms + 1, Action::restart(Names::from(node)))),
             1 => {
-                let cut = PowerCut { node: node.into(), torn: Some(true), duration: down_ms(100) };
+                let cut = PowerCut { node: node.into(), torn: Some(true), duration: length(100) };
                 all.push((after_ms + 1, Action::PowerCut(cut)));
             }
             2 => {
-                let kill = Down { node: node.into(), duration: down_ms(100) };
+                let kill = Down { node: node.into(), duration: length(100) };
                 all.push((after_ms + 1, Action::Kill(kill)));
             }
             // Something else will restart it, or nothing.
@@ -394,7 +397,7 @@ impl Maker<'_> {
         }
         let name: Names = node.into();
         let mut all = vec![
-            (0, Action::Kill(Down { node: name.clone(), duration: down_ms(100) })),
+            (0, Action::Kill(Down { node: name.clone(), duration: length(100) })),
             (1, Action::RemoveRdb(name.clone())),
         ];
         let after_ms = 100 + self.dice.magnitude(50, 3_000);
@@ -402,7 +405,7 @@ impl Maker<'_> {
         if let Some(other) = self.other(node).filter(|_| self.dice.chance(0.4)) {
             let after_ms = self.dice.magnitude(10, 3_000);
             let name: Names = other.as_str().into();
-            let kill = Down { node: name.clone(), duration: down_ms(100) };
+            let kill = Down { node: name.clone(), duration: length(100) };
             all.push((after_ms, Action::Kill(kill)));
             all.push((after_ms + 1, Action::RemoveRdb(name)));
         }
@@ -464,7 +467,7 @@ impl Maker<'_> {
         let slow = SlowDisk {
             node: node.into(),
             latency: None,
-            bandwidth: Some(Range::fixed(Unit::from_u64(self.dice.magnitude(500, 50_000))).into()),
+            bandwidth: fixed(Unit::from_u64(self.dice.magnitude(500, 50_000))),
             duration: self.lasting(at_ms, 4_000),
         };
         let follow = order(node, &format!("REPLICAOF {other} 6379"));

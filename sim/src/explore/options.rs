@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::faults::millis;
+use super::faults::{fixed, millis};
 use super::generate::Member;
 use super::swarm::Dice;
 use crate::scenario::{
@@ -147,10 +147,6 @@ pub(super) fn of_node(
         });
     }
     builder
-}
-
-fn fixed<T: Unit>(value: T) -> Option<Spot<Range<T>>> {
-    Some(Range::fixed(value).into())
 }
 
 fn between<T: Unit>(low: u64, high: u64) -> Range<T> {

@@ -16,7 +16,10 @@ use crate::cluster::{Cluster, Limits, NodeIndex, NodeState};
 #[derive(Default)]
 pub(super) struct Rewrite {
     kept: BTreeMap<NodeIndex, Kept>,
-    /// Nodes that have started as replicas and not named their master yet.
+    /// What a file will say whose `CONFIG REWRITE` is under way.
+    begun: BTreeMap<NodeIndex, Kept>,
+    /// Nodes that have started as replicas and not named their master yet, which is the next thing
+    /// they tell of it: whose it was.
     unnamed: BTreeMap<NodeIndex, (String, u16)>,
 }
 
@@ -44,8 +47,22 @@ impl Kept {
             ));
         }
         (self.limits != *limits).then(|| {
-            format!("starts with {limits:?}; CONFIG REWRITE was answered with {:?}", self.limits)
+            let (now, then) = (only_in(limits, &self.limits), only_in(&self.limits, limits));
+            format!("starts with {now}; it was {then} when CONFIG REWRITE was answered")
         })
+    }
+}
+
+/// The directives of `some` that are not so in the others, or `nothing` if those have more.
+fn only_in(some: &Limits, others: &Limits) -> String {
+    let (some, others) = (format!("{some:#?}"), format!("{others:#?}"));
+    let others: Vec<&str> = others.lines().collect();
+    let only: Vec<&str> =
+        some.lines().filter(|line| !others.contains(line)).map(str::trim).collect();
+    if only.is_empty() {
+        "nothing".to_owned()
+    } else {
+        only.join(" ").trim_end_matches(',').to_owned()
     }
 }
 
@@ -62,21 +79,29 @@ impl Invariant for Rewrite {
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let (node, state) = (sight.node, &cluster.nodes[sight.node]);
         match sight.event {
-            Event::Executed { args, reply: b"+OK\r\n", .. } if is_rewrite(args) => {
-                self.kept.insert(node, Kept::of(state));
+            // One that is refused at once has a reply.
+            Event::Executed { args, reply: b"", .. } if is_rewrite(args) => {
+                self.begun.insert(node, Kept::of(state));
+            }
+            // Of one that failed, or is not the last, it is not known what is in the file.
+            Event::ConfigRewritten { kept } => {
+                self.kept.remove(&node);
+                if let Some(begun) = self.begun.remove(&node).filter(|_| *kept) {
+                    self.kept.insert(node, begun);
+                }
             }
             Event::Started { role, .. } => {
                 self.unnamed.remove(&node);
+                // It ended in the midst of it, before or after its file was another.
+                if self.begun.remove(&node).is_some() {
+                    self.kept.remove(&node);
+                }
                 let Some(kept) = self.kept.get(&node) else { return };
                 if let Some(text) = kept.differs(*role, &state.limits) {
                     found.violation(&state.name, text);
                 } else if let Some(master) = &kept.master {
                     self.unnamed.insert(node, master.clone());
                 }
-            }
-            // It may be sent elsewhere before it has turned to anyone.
-            Event::Executed { .. } => {
-                self.unnamed.remove(&node);
             }
             Event::MasterLink { host, port, state: link, .. } if *link != MasterLinkState::None => {
                 let Some((kept, at)) = self.unnamed.remove(&node) else { return };
@@ -112,31 +137,37 @@ mod tests {
         Event::Started { role, id, second, offset, restored, loaded, digest }
     }
 
-    /// A replica of `n2`, whose file says so.
-    fn rewritten(reply: &'static [u8]) -> World<Rewrite> {
+    /// A replica of `n2`, whose file says so if it was `kept`.
+    fn rewritten(kept: Option<bool>) -> World<Rewrite> {
         let mut world = World::new(Rewrite::default());
         world.cluster.nodes[NODE].role = Role::Replica;
         world.see(1, &link("n2"));
-        world.see(2, &executed(REWRITE, reply));
+        world.see(2, &executed(REWRITE, b""));
+        if let Some(kept) = kept {
+            world.see(2, &Event::ConfigRewritten { kept });
+        }
         world
     }
 
     #[test]
     fn who_was_a_replica_starts_as_one() {
-        let mut world = rewritten(b"+OK\r\n");
+        let mut world = rewritten(Some(true));
         world.see(3, &started_as(Role::Master));
         assert_eq!(
             world.said,
             ["starts as a master; it was a replica when CONFIG REWRITE was answered"]
         );
-        let mut world = rewritten(b"-ERR Rewriting config file: No space left on device\r\n");
-        world.see(3, &started_as(Role::Master));
-        assert!(world.said.is_empty(), "{:?}", world.said);
+        // It failed; it was under way.
+        for kept in [Some(false), None] {
+            let mut world = rewritten(kept);
+            world.see(3, &started_as(Role::Master));
+            assert!(world.said.is_empty(), "{:?}", world.said);
+        }
     }
 
     #[test]
     fn who_followed_one_master_does_not_start_with_another() {
-        let mut world = rewritten(b"+OK\r\n");
+        let mut world = rewritten(Some(true));
         world.see(3, &started_as(Role::Replica));
         world.see(4, &link("n2"));
         assert!(world.said.is_empty(), "{:?}", world.said);
@@ -147,19 +178,22 @@ mod tests {
             ["starts as a replica of n3:6379; it was one of n2:6379 when CONFIG REWRITE was \
               answered"]
         );
-        // Told so by someone.
-        let mut world = rewritten(b"+OK\r\n");
+        // Later it may go where it is sent.
+        let mut world = rewritten(Some(true));
         world.see(3, &started_as(Role::Replica));
-        world.see(4, &executed(&[b"REPLICAOF", b"n3", b"6379"], b"+OK\r\n"));
-        world.see(5, &link("n3"));
+        world.see(3, &link("n2"));
+        world.see(4, &link("n3"));
         assert!(world.said.is_empty(), "{:?}", world.said);
     }
 
     #[test]
     fn directives_are_kept() {
-        let mut world = rewritten(b"+OK\r\n");
+        let mut world = rewritten(Some(true));
         world.cluster.nodes[NODE].limits.databases = 17;
         world.see(3, &started_as(Role::Replica));
-        assert!(world.said[0].starts_with("starts with Limits"), "{:?}", world.said);
+        assert_eq!(
+            world.said,
+            ["starts with databases: 17; it was databases: 16 when CONFIG REWRITE was answered"]
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::time::Instant;
@@ -18,6 +19,20 @@ use crate::seed::Seed;
 thread_local! {
     /// Set while a run is under way on this thread: the message of its panic.
     static IN_RUN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Stack of a thread that makes runs, in bytes.
+pub(crate) const STACK: usize = 16 << 20;
+
+/// Starts a thread that makes runs. Each run is made on one thread from its begin to its end, so
+/// that no run sees how many there are.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn spawn_worker(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "runs are made beside each other, not in parts")]
+    std::thread::Builder::new().name(name).stack_size(STACK).spawn(work)?;
+    Ok(())
 }
 
 /// Resolves the scenario and makes one run of it with `run`. A panic becomes a report without a

@@ -39,6 +39,7 @@ use operator::Operator;
 
 pub use builder::RunBuilder;
 pub use caught::run_caught;
+pub(crate) use caught::{STACK, spawn_worker};
 
 /// What a run is asked for besides its scenario.
 #[derive(Debug, Clone, Default)]

@@ -17,12 +17,10 @@ use super::{Extent, Options, Progress, read, table};
 use crate::explore::capsule;
 use crate::explore::group::Cause;
 use crate::report::RunReport;
-use crate::run::{RunFn, RunOptions, run_caught};
+use crate::run::{RunFn, RunOptions, STACK, run_caught};
 use crate::scenario::{Scenario, table_text};
 use crate::seed::Seed;
 
-/// Stack of a run, in bytes.
-const STACK: usize = 16 << 20;
 /// Most violations of another kind that are kept.
 const MAX_OTHERS: usize = 20;
 

@@ -104,6 +104,7 @@ fn process(event: &Event<'_>) -> Option<Value> {
             "kind": "wait-answered", "client": client, "target": target.0, "counted": counted,
             "acks": acks.iter().map(|(port, ack)| json!([port, ack.0])).collect::<Vec<_>>(),
         }),
+        Event::ConfigRewritten { kept } => json!({ "kind": "config-rewritten", "kept": kept }),
         Event::Configured { changed, .. } => json!({
             "kind": "configured",
             "changed": changed.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),

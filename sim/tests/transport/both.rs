@@ -326,7 +326,7 @@ fn on_loopback<Fut: Future<Output = ()>>(reads: bool, body: impl Fn(Loopback) ->
     let port = listener.local_addr().expect("an address").port();
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    #[allow(clippy::disallowed_methods, reason = "the server stands for another process")]
+    #[expect(clippy::disallowed_methods, reason = "the server stands for another process")]
     let server = std::thread::spawn(move || {
         let runtime = runtime();
         let done = runtime.block_on(async {

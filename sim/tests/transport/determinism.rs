@@ -113,7 +113,7 @@ fn same_seed_same_trace_in_one_thread_and_in_many() {
     for pair in traces.windows(2) {
         assert_ne!(pair[0], pair[1], "seeds that make no difference");
     }
-    #[allow(
+    #[expect(
         clippy::disallowed_methods,
         reason = "many simulations in many threads are what is tested"
     )]

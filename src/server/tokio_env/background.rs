@@ -39,7 +39,7 @@ pub enum ThreadBackground<T> {
 
 impl<T: Send + 'static> ThreadBackground<T> {
     /// Starts the work. It ends early when `self` is dropped.
-    #[allow(
+    #[expect(
         clippy::disallowed_methods,
         reason = "the one place where threads come from; the simulator has its own"
     )]
