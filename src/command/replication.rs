@@ -9,7 +9,6 @@ use super::admin::{error, is, node, ok, row, timeout_ms};
 use super::number::{self, parse_i64};
 use super::table::{Command, Flags, Group};
 use super::{Args, CommandError, Outcome};
-use crate::config::MasterAddr;
 use crate::env::Now;
 use crate::event::{Event, MasterLinkState, ReplicaState, Role};
 use crate::node::{Blocked, ClientId, Kind, Node};
@@ -38,7 +37,6 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
     let line = client_line(node, now, id);
     if is(args[1], "no") && is(args[2], "one") {
         if node.replication.role() == Role::Replica {
-            node.config.replicaof = MasterAddr(None);
             node.replication.replicaof_no_one(now.mono);
             node.pump(now);
             node.log_notice(format!("MASTER MODE enabled (user request from '{line}')"));
@@ -62,7 +60,6 @@ fn replicaof(node: &mut Node, now: Now, id: ClientId, args: &Args<'_>) -> Outcom
         node.reply(id, |reply| reply.status("OK Already connected to specified master"));
         return Ok(());
     }
-    node.config.replicaof = MasterAddr(Some((host.clone(), port)));
     node.follow(now, &host, port);
     node.log_notice(format!("REPLICAOF {host}:{port} enabled (user request from '{line}')"));
     ok(node, id)

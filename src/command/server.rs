@@ -68,6 +68,7 @@ fn config_get(node: &mut Node, id: ClientId, patterns: &Args<'_>) -> Outcome {
     let patterns: Vec<String> =
         patterns.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    node.know_master();
     let found = node.config.get_all(&patterns);
     node.reply(id, |reply| {
         reply.array_header(found.len() * 2);

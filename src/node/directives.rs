@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::config::set_failure;
+use crate::config::{MasterAddr, set_failure};
 use crate::env::Now;
 use crate::event::Event;
 
@@ -159,9 +159,19 @@ impl Node {
         }
     }
 
+    /// Lets the configuration say whom this node follows: a hand-over changes that without a command
+    /// to this node (config.c `rewriteConfigReplicaofOption`). Before the start the file alone knows.
+    pub(crate) fn know_master(&mut self) {
+        if self.started {
+            let master = self.replication.master_address();
+            self.config.replicaof = MasterAddr(master.map(|(host, port)| (host.to_owned(), port)));
+        }
+    }
+
     /// `CONFIG REWRITE`: the number of the job, or `None` if there is no file.
     pub(crate) fn rewrite_config(&mut self) -> Option<u64> {
         let (path, old) = self.config_file.clone()?;
+        self.know_master();
         self.config.user_lines = self.user_lines();
         let contents = self.config.rewrite(&old);
         let job = self.next_job();
