@@ -79,9 +79,17 @@ impl Invariant for Rewrite {
     fn observe(&mut self, cluster: &Cluster, sight: &Sight<'_>, found: &mut Found<'_>) {
         let (node, state) = (sight.node, &cluster.nodes[sight.node]);
         match sight.event {
+            // While it loads its file, before its start, a node is not known to be what it is, and
+            // its directives are no longer those of the file once some are set.
+            Event::Configured { .. } if !state.up => {
+                self.kept.remove(&node);
+            }
             // One that is refused at once has a reply.
             Event::Executed { args, reply: b"", .. } if is_rewrite(args) => {
-                self.begun.insert(node, Kept::of(state));
+                self.begun.remove(&node);
+                if state.up {
+                    self.begun.insert(node, Kept::of(state));
+                }
             }
             // Of one that failed, or is not the last, it is not known what is in the file.
             Event::ConfigRewritten { kept } => {
@@ -120,6 +128,8 @@ impl Invariant for Rewrite {
 
 #[cfg(test)]
 mod tests {
+    use replisim::config::Config;
+
     use super::super::testing::{NODE, World, executed, started};
     use super::*;
 
@@ -183,6 +193,23 @@ mod tests {
         world.see(3, &started_as(Role::Replica));
         world.see(3, &link("n2"));
         world.see(4, &link("n3"));
+        assert!(world.said.is_empty(), "{:?}", world.said);
+    }
+
+    #[test]
+    fn what_is_said_to_a_node_that_loads_is_not_judged() {
+        // It was killed, and is asked for it before its next start.
+        let mut world = rewritten(Some(true));
+        world.cluster.stopped(NODE);
+        world.see(3, &executed(REWRITE, b""));
+        world.see(4, &Event::ConfigRewritten { kept: true });
+        world.see(5, &started_as(Role::Master));
+        assert!(world.said.is_empty(), "{:?}", world.said);
+        let mut world = rewritten(Some(true));
+        world.cluster.stopped(NODE);
+        let config = Config { repl_backlog_size: 20_000, ..Config::default() };
+        world.see(3, &Event::Configured { config: &config, changed: &[] });
+        world.see(4, &started_as(Role::Replica));
         assert!(world.said.is_empty(), "{:?}", world.said);
     }
 

@@ -234,6 +234,8 @@ impl Run<'_> {
     fn has_stopped(&mut self, node: &str, fate: Fate) {
         let index = self.index(node);
         self.running[index] = false;
+        // It was to start again when it had ended by itself, which it has not.
+        self.restarting.retain(|other| *other != index);
         self.recorder.borrow_mut().fate(index, fate);
     }
 
